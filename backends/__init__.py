@@ -1,0 +1,1 @@
+"""The model families that come with vsvfi, a folder each, registered through entry points like anybody's plugin."""

@@ -1,0 +1,1 @@
+"""The command line: app.py gathers the commands, one file each."""

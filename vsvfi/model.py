@@ -1,0 +1,180 @@
+"""The contract between the filter and a model: what there is (ModelSpec) and the three stages (Model).
+
+encode runs once per source frame, relate once per pair of neighbours, synthesize once per in-between frame, so a
+family puts its work as far up as its mathematics allows. Plugins are found by `plugins.py`, called by `pipeline.py`.
+"""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self
+
+import torch
+from torch import Tensor
+
+from .errors import NotExplainedError, OptionError, ShapeError
+from .frames.planes import Planes
+
+type Image = Tensor | Planes
+"""What a model reads and writes: (N, 3, H, W) RGB in [0, 1], or (layout "planes") the frame's own planes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec:
+    """The facts of one model, plain data: listing models imports nothing heavy.
+
+    Attributes:
+        name: as users type it, e.g. "ifrnet-l-gopro".
+        family, variant: "ifrnet", "l".
+        summary: one line for `vsvfi models list`.
+        license: SPDX id or LicenseRef-...; of the weights where there are any, else of the code.
+        commercial: whether that licence allows commercial use.
+        source: page of the authors.
+        paper: title or identifier of the publication.
+        checkpoint: file name of the published weights; None: the model has none.
+        timesteps: "any" 0 < t < 1, or "half": only t = 1/2 is trained (others by recursion).
+        multiple: sides are padded to a multiple of this inside the model (information; any size works).
+        precisions: what it runs in, best first for `precision="auto"`: "fp32", "fp16", "bf16".
+        devices: kinds of torch device it runs on.
+        layout: "rgb": images are (N, 3, H, W) tensors; "planes": it reads the clip's own planes, unconverted.
+        scales: inclusive range of the `scale` option; None: the model has no such option.
+        options: names of further options, with their defaults (`options={...}` of the filter).
+        cost: time of one in-between relative to `flow`, for choosing; 1.0 is flow's.
+        quality: rank for model="auto", higher is better.
+        parallel: True: several frames may be computed by several threads at once (single-threaded CPU code).
+    """
+
+    name: str
+    family: str
+    variant: str
+    summary: str
+    license: str
+    commercial: bool
+    source: str
+    paper: str = ""
+    checkpoint: str | None = None
+    timesteps: Literal["any", "half"] = "any"
+    multiple: int = 1
+    precisions: tuple[str, ...] = ("fp32",)
+    devices: tuple[str, ...] = ("cpu", "cuda")
+    layout: Literal["rgb", "planes"] = "rgb"
+    scales: tuple[float, float] | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    cost: float = 1.0
+    quality: float = 0.0
+    parallel: bool = False
+
+
+class Features:
+    """What `encode` knows of one frame; each family derives its own (a dataclass of tensors)."""
+
+
+class Motion:
+    """What `relate` knows of a pair; each family derives its own (a dataclass of tensors)."""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why an in-between frame looks as it does, for `show=`.
+
+    Attributes:
+        flow_t0: (2, H, W) float32, pixels, u then v: where the frame at t looks back into frame 0.
+        flow_t1: the same into frame 1.
+        mask: (1, H, W) float32 in [0, 1]: weight of frame 0 in the blend; 0.5 where both count alike.
+    """
+
+    flow_t0: Tensor
+    flow_t1: Tensor
+    mask: Tensor
+
+
+class Model(ABC):
+    """A model on one device in one precision; shared by all filter instances that ask for the same.
+
+    Stages must not change the model, and must give the same bytes for the same input, whatever ran before.
+
+    Attributes:
+        spec: its facts.
+        device: where it computes.
+        dtype: its working precision.
+        settings: option values in force; see `configured`.
+    """
+
+    spec: ModelSpec
+    device: torch.device
+    dtype: torch.dtype
+    settings: Mapping[str, Any]
+
+    def __init__(self, spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> None:
+        self.spec = spec
+        self.device = device
+        self.dtype = dtype
+        self.settings = {**spec.options, **({"scale": 1.0} if spec.scales else {})}
+
+    def configured(self, **options: Any) -> Self:
+        """The same model with other option values: a shallow copy that shares the weights.
+
+        Raises:
+            OptionError: an option the model does not have, or a scale out of its range.
+        """
+        for name in options:
+            if name not in self.settings:
+                known = ", ".join(sorted(self.settings)) or "none"
+                raise OptionError(f"{self.spec.name} has no option {name!r}; it takes: {known}")
+        scale = options.get("scale")
+        if scale is not None and self.spec.scales and not self.spec.scales[0] <= scale <= self.spec.scales[1]:
+            low, high = self.spec.scales
+            raise OptionError(f"scale must be from {low:g} to {high:g} for {self.spec.name}, got {scale:g}")
+        other = copy.copy(self)
+        other.settings = {**self.settings, **options}
+        return other
+
+    @abstractmethod
+    def encode(self, image: Image) -> Features:
+        """Whatever one frame's image alone determines."""
+
+    @abstractmethod
+    def relate(self, features0: Features, features1: Features) -> Motion:
+        """Whatever two neighbours determine for all timesteps between them."""
+
+    @abstractmethod
+    def synthesize(self, motion: Motion, t: float) -> Image:
+        """The image at timestep t, 0 < t < 1; of the kind (tensor or planes) that encode was given."""
+
+    def explain(self, motion: Motion, t: float) -> Explanation:
+        """Flow and mask behind the frame at t, for `show=`; 0 <= t < 1.
+
+        Raises:
+            NotExplainedError: the model has none.
+        """
+        raise NotExplainedError(f"{self.spec.name} has no flow or mask to show; show must be None or 'scene'")
+
+    def interpolate(self, image0: Tensor, image1: Tensor, t: float = 0.5) -> Tensor:
+        """The image at t between two, in one call.
+
+        Args:
+            image0: (N, 3, H, W) RGB in [0, 1], any H and W.
+            image1: the same shape.
+            t: 0 < t < 1.
+
+        Returns:
+            (N, 3, H, W) RGB on the model's device, in its dtype.
+
+        Raises:
+            ShapeError: the images are not two batches of RGB of one size.
+            OptionError: t is not strictly between 0 and 1.
+        """
+        if image0.ndim != 4 or image0.shape[1] != 3 or image0.shape != image1.shape:
+            raise ShapeError(
+                f"images must both be (N, 3, H, W), got {tuple(image0.shape)} and {tuple(image1.shape)}"
+            )
+        if not 0.0 < t < 1.0:
+            raise OptionError(f"t must lie strictly between 0 and 1, got {t}; at 0 and 1 use the images themselves")
+        with torch.inference_mode():
+            pair = (self.encode(i.to(self.device, self.dtype)) for i in (image0, image1))
+            result = self.synthesize(self.relate(*pair), t)
+        assert isinstance(result, Tensor), "a model given tensors answers with a tensor"
+        return result

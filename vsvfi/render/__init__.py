@@ -1,0 +1,1 @@
+"""From a video file to a video file: source, encode, mux."""

@@ -1,0 +1,1 @@
+"""Known models (registry) and, from the networks on, their weights on this machine."""
