@@ -10,13 +10,15 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from .errors import NotExplainedError, OptionError, ShapeError
-from .frames.planes import Planes
+
+if TYPE_CHECKING:  # torch stays out until a model is built: listing models must be quick
+    import torch
+    from torch import Tensor
+
+    from .frames.planes import Planes
 
 type Image = Tensor | Planes
 """What a model reads and writes: (N, 3, H, W) RGB in [0, 1], or (layout "planes") the frame's own planes."""
@@ -173,8 +175,10 @@ class Model(ABC):
             )
         if not 0.0 < t < 1.0:
             raise OptionError(f"t must lie strictly between 0 and 1, got {t}; at 0 and 1 use the images themselves")
+        import torch
+
         with torch.inference_mode():
             pair = (self.encode(i.to(self.device, self.dtype)) for i in (image0, image1))
             result = self.synthesize(self.relate(*pair), t)
-        assert isinstance(result, Tensor), "a model given tensors answers with a tensor"
+        assert isinstance(result, torch.Tensor), "a model given tensors answers with a tensor"
         return result
