@@ -1,0 +1,174 @@
+"""One device at work: its model, its caches, its queue. `pipeline.py` hands it jobs; on several devices, in runs.
+
+Stages run once: features are kept per source frame, motion per pair, both in caches bounded by bytes.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import weakref
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from . import protect
+from .cache import Cache
+from .color.from_planes import from_planes
+from .color.to_planes import to_planes
+from .errors import DeviceError
+from .frames import host
+from .frames.transfer import Ready, transfer_for
+from .tiling import Tiled
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from .decide import Window
+    from .frames.planes import ColorInfo, PlaneFormat, Planes
+    from .model import Explanation, Features, Image, Model, Motion
+    from .options import Options
+
+log = logging.getLogger("vsvfi")
+
+_SHARE = (
+    16  # a sixteenth of a device's memory for features, as much again for motion: never what runs a machine out
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Everything known of two neighbours on one device."""
+
+    motion: Motion
+    image0: Image | None = None
+    image1: Image | None = None
+    protection: Tensor | None = None
+
+
+class Lane:
+    """A device's part of one filter instance.
+
+    Args:
+        model: shared with other instances; already configured with this instance's options.
+        format: of the clip.
+        options: of the instance.
+        workers: threads that may compute at once; 1 unless the model says it is parallel.
+    """
+
+    def __init__(self, model: Model, format: PlaneFormat, options: Options, workers: int) -> None:
+        self.model = model
+        self.device = model.device
+        self.format = format
+        self.options = options
+        self.transfer = transfer_for(model.device)
+        share = _memory(model.device) // _SHARE
+        self.features = Cache(share)
+        self.pairs = Cache(share)
+        self._pool = ThreadPoolExecutor(workers if model.spec.parallel else 1, thread_name_prefix="vsvfi")
+        # The threads end with the lane. Without waiting: the last reference may be dropped by one of them.
+        weakref.finalize(self, self._pool.shutdown, wait=False)
+
+    def start(self, job: Callable[..., Any], *args: object) -> Future[Any]:
+        """Queue a job of this device; the caller goes on at once."""
+        return self._pool.submit(self._run, job, args)
+
+    def between(self, source: int, t: float, window: Window, color: tuple[ColorInfo, ColorInfo]) -> Ready:
+        """The frame at t after source frame `source`; `window` holds the two at offsets 0 and 1."""
+        return self.transfer.download(self._retrying(lambda: self._between(source, t, window, color)))
+
+    def explain(self, source: int, t: float, window: Window, color: tuple[ColorInfo, ColorInfo]) -> Explanation:
+        """Flow and mask at t, for `show`."""
+        return self._retrying(lambda: self.model.explain(self._pair(source, window, color).motion, t))
+
+    def render(self, picture: Tensor, color: ColorInfo) -> Ready:
+        """A (3, H, W) RGB picture in the clip's format."""
+        return self.transfer.download(to_planes(picture[None], self.format, color, dither="none"))
+
+    def clear(self) -> None:
+        """Forget everything that can be made again."""
+        self.features.clear()
+        self.pairs.clear()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def _run(self, job: Callable[..., Any], args: tuple[object, ...]) -> Any:
+        with torch.inference_mode(), self.transfer.computing():
+            return job(*args)
+
+    def _between(self, source: int, t: float, window: Window, color: tuple[ColorInfo, ColorInfo]) -> Planes:
+        pair = self._pair(source, window, color)
+        image = self.model.synthesize(pair.motion, t)
+        if pair.protection is not None:
+            assert pair.image0 is not None, "kept with the protection"
+            assert pair.image1 is not None, "kept with the protection"
+            image = protect.apply(image, pair.image0, pair.image1, pair.protection, t)
+        if isinstance(image, torch.Tensor):
+            return to_planes(image, self.format, color[0], dither=self.options.dither)
+        return image
+
+    def _pair(self, source: int, window: Window, color: tuple[ColorInfo, ColorInfo]) -> Pair:
+        return self.pairs.get_or_compute(source, lambda: self._relate(source, window, color))
+
+    def _relate(self, source: int, window: Window, color: tuple[ColorInfo, ColorInfo]) -> Pair:
+        features = [self._features(source + k, window, k, color[k]) for k in (0, 1)]
+        motion = self.model.relate(*features)
+        if not self.options.protect:
+            return Pair(motion)
+        image0, image1 = (self._image(window, k, color[k]) for k in (0, 1))
+        return Pair(motion, image0, image1, protect.protection(image0, image1))
+
+    def _features(self, source: int, window: Window, offset: int, color: ColorInfo) -> Features:
+        return self.features.get_or_compute(source, lambda: self.model.encode(self._image(window, offset, color)))
+
+    def _image(self, window: Window, offset: int, color: ColorInfo) -> Image:
+        frame = window[offset]
+        assert frame is not None, "both frames of a pair exist"
+        planes = self.transfer.upload(host.view(frame, self.format, color))
+        return planes if self.model.spec.layout == "planes" else from_planes(planes, self.model.dtype)
+
+    def _retrying[T](self, make: Callable[[], T]) -> T:
+        """Run `make`; out of memory, free what can be freed and try once more in tiles."""
+        try:
+            return make()
+        except torch.OutOfMemoryError:
+            self.clear()
+        tile, overlap = _half(self.format, self.model)
+        log.warning(
+            "%s on %s: out of memory at %dx%d; going on in tiles of %dx%d",
+            self.model.spec.name, self.device, self.format.width, self.format.height, *tile,
+        )  # fmt: skip
+        try:
+            self.model = Tiled(_untiled(self.model), tile, overlap)
+            return make()
+        except torch.OutOfMemoryError as error:
+            self.clear()
+            raise DeviceError(self._advice(tile)) from error
+
+    def _advice(self, tile: tuple[int, int]) -> str:
+        smaller = max(64, min(tile) // 2 // 64 * 64)
+        scale = ", or scale=0.5" if self.model.spec.scales and self.model.spec.scales[0] <= 0.5 else ""
+        size = f"{self.format.width}x{self.format.height}"
+        return f"out of memory at {size}, also in tiles of {tile[0]}x{tile[1]}; try tile={smaller}, overlap=16{scale}"
+
+
+def _half(format: PlaneFormat, model: Model) -> tuple[tuple[int, int], int]:
+    """A tile half as wide and high as what just failed, and an overlap that fits it."""
+    width, height = model.tile if isinstance(model, Tiled) else (format.width, format.height)
+    tile = tuple(max(64, -(-side // 2 // 64) * 64) for side in (width, height))
+    return (tile[0], tile[1]), min(64, (min(tile) - 1) // 2)
+
+
+def _untiled(model: Model) -> Model:
+    return model.inner if isinstance(model, Tiled) else model
+
+
+def _memory(device: torch.device) -> int:
+    if device.type == "cuda":
+        return torch.cuda.get_device_properties(device).total_memory
+    if hasattr(os, "sysconf"):
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return 8 << 30  # Windows has no sysconf: take a small machine
