@@ -170,9 +170,7 @@ class Model(ABC):
             OptionError: t is not strictly between 0 and 1.
         """
         if image0.ndim != 4 or image0.shape[1] != 3 or image0.shape != image1.shape:
-            raise ShapeError(
-                f"images must both be (N, 3, H, W), got {tuple(image0.shape)} and {tuple(image1.shape)}"
-            )
+            raise ShapeError(f"images must both be (N, 3, H, W), got {tuple(image0.shape)} and {tuple(image1.shape)}")
         if not 0.0 < t < 1.0:
             raise OptionError(f"t must lie strictly between 0 and 1, got {t}; at 0 and 1 use the images themselves")
         import torch
