@@ -1,0 +1,99 @@
+"""The example scripts through the real vspipe into the real x264 and x265, decoded again: count, rate, frames."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import vapoursynth as vs
+
+SCRIPTS = sorted((Path(__file__).parents[2] / "scripts").glob("*.vpy"))
+BIN = Path(sys.executable).parent
+
+ENCODERS = {
+    "x264": ["x264", "--demuxer", "y4m", "--preset", "ultrafast", "--qp", "10", "-o", "OUT", "-"],
+    "x265": ["x265", "--y4m", "--preset", "ultrafast", "--qp", "10", "-o", "OUT", "-"],
+}
+
+
+def vspipe(*arguments: str) -> list[str]:
+    found = shutil.which("vspipe", path=str(BIN)) or shutil.which("vspipe")
+    assert found, "vspipe comes with the vapoursynth package"
+    return [found, *arguments]
+
+
+def encode(script: Path, source: Path, encoder: str, out: Path) -> None:
+    argv = [str(out) if word == "OUT" else word for word in ENCODERS[encoder]]
+    if shutil.which(argv[0]) is None:
+        pytest.skip(f"{argv[0]} is not installed (apt install {argv[0]})")
+    pipe = vspipe("-c", "y4m", "-a", f"source={source}", str(script), "-")
+    with subprocess.Popen(pipe, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as producer:
+        done = subprocess.run(argv, stdin=producer.stdout, capture_output=True, timeout=240)
+        errors = producer.communicate()[1]
+    assert producer.returncode == 0, errors.decode()
+    assert done.returncode == 0, done.stderr.decode()
+
+
+def decoded(path: Path) -> tuple[int, Fraction, list[np.ndarray]]:
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        frames = [frame.to_ndarray(format="gray") for frame in container.decode(stream)]
+        return len(frames), Fraction(stream.guessed_rate), frames
+
+
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_vspipe_into_encoders(encoder: str, shared: Path, tmp_path: Path) -> None:
+    source = shared / "clips" / "tos_cut.mp4"
+    out = tmp_path / f"out.{encoder[1:]}"
+    encode(SCRIPTS[0].with_name("double.vpy"), source, encoder, out)
+    count, rate, frames = decoded(out)
+    truth = [np.asarray(f[0]) for f in vs.core.bs.VideoSource(str(source), cachemode=0).frames(close=False)]
+    assert (count, rate) == (98, Fraction(48))
+    for n, frame in enumerate(truth):
+        difference = np.abs(frames[2 * n].astype(int) - frame).mean()
+        assert difference < 2, (n, difference)
+    # The cut is at frame 25: the in-between before it is the earlier picture, never a mixture.
+    assert np.abs(frames[49].astype(int) - truth[24]).mean() < 2
+    assert np.abs(frames[49].astype(int) - truth[25]).mean() > 10
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda p: p.stem)
+def test_every_script_runs(script: Path, shared: Path, tmp_path: Path) -> None:
+    clip = shared / "clips" / "dog_run.mp4"
+    done = subprocess.run(
+        vspipe("-e", "9", "-a", f"source={clip}", str(script), str(tmp_path / "out.raw")),
+        capture_output=True, text=True, timeout=240,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "Output 10 frames" in done.stderr
+
+
+def test_a_filter_error_reaches_vspipe_as_one(tmp_path: Path) -> None:
+    script = tmp_path / "bad.vpy"
+    script.write_text(
+        "import vapoursynth as vs, vsvfi\n"
+        "clip = vs.core.std.BlankClip(width=64, height=64, format=vs.YUV420P8, length=9).std.SetFieldBased(2)\n"
+        "vsvfi.Interpolate(clip).set_output()\n"
+    )
+    done = subprocess.run(
+        vspipe("-c", "y4m", str(script), str(tmp_path / "out.y4m")), capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode != 0
+    assert "Interpolate: frame 0 is interlaced (_FieldBased=2); deinterlace first" in done.stderr
+
+
+def test_a_wrong_call_reaches_vspipe_as_one_line(tmp_path: Path) -> None:
+    script = tmp_path / "bad.vpy"
+    script.write_text(
+        "import vapoursynth as vs, vsvfi\n"
+        "vsvfi.Interpolate(vs.core.std.BlankClip(format=vs.YUV420P8), 'ifrnet').set_output()\n"
+    )
+    done = subprocess.run(vspipe("-i", str(script)), capture_output=True, text=True, timeout=60)
+    assert done.returncode != 0
+    assert 'Interpolate: no model "ifrnet"' in done.stderr
