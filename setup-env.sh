@@ -33,9 +33,8 @@ else:
     try:
         import ctypes, ensurepip, ssl, venv, zlib
     except ImportError as e:
-        module = str(e).split(chr(39))[1::2][:1] or [str(e)]
-        hint = " (Debian: apt install python%s-venv)" % name if module[0] in ("ensurepip", "venv") else ""
-        print("is %s without the module %s%s" % (name, module[0], hint))
+        hint = " (Debian: apt install python%s-venv)" % name if e.name in ("ensurepip", "venv") else ""
+        print("is %s without the module %s%s" % (name, e.name, hint))
     else:
         print("ok " + name)
 '
