@@ -115,8 +115,11 @@ make_env() { # FOLDER: one that works is kept, one whose making was interrupted 
 pip_install() { # PYTHON ARGUMENTS: pip's errors as they are, of its progress only the large downloads
   local python=$1
   shift
-  "$python" -m pip install --progress-bar off "$@" | awk '
-    /^ *Downloading .*[0-9] [MG]B\)/ { name = $2; sub(".*/", "", name); print "   " name, $3, $4; fflush() }
+  "$python" -m pip install --disable-pip-version-check --progress-bar off "$@" | awk '
+    /^ *Downloading .*[0-9] [MG]B\)/ {
+      name = $2; sub(".*/", "", name); size = substr($3, 2) + 0
+      if (size >= 20 || $4 ~ /^G/) { print "   " name, $3, $4; fflush() }
+    }
     /^Installing collected packages/ { print "   installing " NF - 3 " packages"; fflush() }'
 }
 

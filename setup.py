@@ -9,7 +9,8 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 ROOT = Path(__file__).parent
-VERSION = re.search(r'^__version__ = "(.+)"$', (ROOT / "vsvfi/__init__.py").read_text(encoding="utf-8"), re.M).group(1)
+INIT = (ROOT / "vsvfi/__init__.py").read_text(encoding="utf-8")
+VERSION = re.search(r'^__version__ = "(.+)"$', INIT, re.MULTILINE).group(1)
 
 # Import package -> folder. A top-level import package called `cuda` or `backends` would collide with other people's.
 FOLDERS = {"vsvfi": "vsvfi", "vsvfi.backends": "backends", "vsvfi.cuda": "cuda"}
