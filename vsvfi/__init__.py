@@ -13,7 +13,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from .hookspecs import hookimpl as hookimpl
     from .interpolate import Interpolate as Interpolate
-    from .load import load as load
+    from .loading import load as load
     from .model import Features as Features
     from .model import Model as Model
     from .model import ModelSpec as ModelSpec
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Interpolate": "interpolate",
-    "load": "load",
+    "load": "loading",
     "hookimpl": "hookspecs",
     "Model": "model",
     "ModelSpec": "model",

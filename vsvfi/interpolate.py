@@ -10,7 +10,7 @@ from typing import Any
 
 import vapoursynth as vs
 
-from . import graph, load, plugins
+from . import graph, loading, plugins
 from . import options as opt
 from .errors import ClipError, OptionError, VsvfiError
 from .frames import host
@@ -159,6 +159,8 @@ def _timeline(
 
 def _lane(clip: vs.VideoNode, model: str | Model, device: str | None, wanted: opt.Options) -> Lane:
     chosen = _configured(_model(model, device, wanted), wanted)
+    if wanted.show not in (None, "scene") and type(chosen).explain is Model.explain:
+        raise OptionError(f"{chosen.spec.name} has no flow or mask to show; show must be None or 'scene'")
     if wanted.tile is not None and (wanted.tile[0] < clip.width or wanted.tile[1] < clip.height):
         chosen = Tiled(chosen, wanted.tile, wanted.overlap)
     return Lane(chosen, host.plane_format(clip), wanted, vs.core.num_threads)
@@ -169,9 +171,9 @@ def _model(model: str | Model, device: str | None, wanted: opt.Options) -> Model
         return model
     if not isinstance(model, str):
         raise OptionError(f"model must be a name or a Model from vsvfi.load, got {model!r}")
-    spec = load.choose(device)[0] if model == "auto" else plugins.spec(model)
-    where = load.resolve_device(device, spec)
-    return load.shared(spec, where, load.resolve_precision(wanted.precision, spec, where))
+    spec = loading.choose(device)[0] if model == "auto" else plugins.spec(model)
+    where = loading.resolve_device(device, spec)
+    return loading.shared(spec, where, loading.resolve_precision(wanted.precision, spec, where))
 
 
 def _configured(model: Model, wanted: opt.Options) -> Model:

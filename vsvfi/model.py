@@ -109,6 +109,7 @@ class Model(ABC):
     device: torch.device
     dtype: torch.dtype
     settings: Mapping[str, Any]
+    _original: Model | None = None
 
     def __init__(self, spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> None:
         self.spec = spec
@@ -131,6 +132,7 @@ class Model(ABC):
             low, high = self.spec.scales
             raise OptionError(f"scale must be from {low:g} to {high:g} for {self.spec.name}, got {scale:g}")
         other = copy.copy(self)
+        other._original = self  # sharing goes by the original: it must live as long as any of its copies
         other.settings = {**self.settings, **options}
         return other
 

@@ -22,7 +22,7 @@ def _test_models():
 
 def moving(length: int = 12, width: int = 64, height: int = 48, format: int = vs.YUV420P8, **rate) -> vs.VideoNode:
     """Noise that scrolls by two pixels a frame, so that every frame differs from every other."""
-    size = 256
+    size = 512
     base = vs.core.std.BlankClip(width=size, height=size, format=vs.RGB24, length=1)
     rng = np.random.default_rng(7)
     texture = rng.integers(0, 256, (3, size // 8, size // 8)).repeat(8, 1).repeat(8, 2).astype(np.uint8)

@@ -67,8 +67,7 @@ class First(Blend):
         self.count("synthesize")
         return motion.first
 
-    def explain(self, motion, t):
-        return Model.explain(self, motion, t)
+    explain = Model.explain
 
 
 class Slow(Blend):

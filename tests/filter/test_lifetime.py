@@ -12,7 +12,7 @@ import pytest
 import vapoursynth as vs
 
 import vsvfi
-from vsvfi import load, plugins
+from vsvfi import loading, plugins
 
 from .conftest import all_data, moving, rss_mib
 
@@ -20,7 +20,7 @@ from .conftest import all_data, moving, rss_mib
 def shared_model():
     import torch
 
-    return load.shared(plugins.spec("test-blend"), torch.device("cpu"), torch.float32)
+    return loading.shared(plugins.spec("test-blend"), torch.device("cpu"), torch.float32)
 
 
 def test_filters_share_a_model_and_free_it() -> None:

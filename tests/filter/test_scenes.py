@@ -100,7 +100,7 @@ def test_blend_at_a_cut() -> None:
 
 @pytest.mark.parametrize(
     ("scene_change", "mode", "static"),
-    itertools.product([True, False, "props", [CUT]], ["hold", "next", "nearest", "blend"], ["hold", "off"]),
+    list(itertools.product([True, False, "props", [CUT]], ["hold", "next", "nearest", "blend"], ["hold", "off"])),
     ids=str,
 )
 def test_the_number_of_frames_never_depends_on_cuts(scene_change, mode: str, static: str) -> None:
@@ -164,4 +164,4 @@ def test_show(show: str, format) -> None:
 
 def test_show_needs_a_model_that_explains() -> None:
     with pytest.raises(vs.Error, match="test-first has no flow or mask to show"):
-        vsvfi.Interpolate(moving(3), "test-first", 2, False, show="flow").get_frame(1)
+        vsvfi.Interpolate(moving(3), "test-first", 2, False, show="flow")
