@@ -1,0 +1,94 @@
+"""Flow between two small pictures, both ways, and how far each vector is to be trusted.
+
+What becomes of the vectors at t is next door, in `compose.py`.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+from . import fade, kernels
+
+type Array = np.ndarray[Any, Any]
+
+SHRINK = 2  # flow at half resolution: as good as full (34.6 dB either way, see docs/flow.md) at a third of the time
+LARGEST = 1280  # longest side flow is estimated at by default: beyond it, time grows and accuracy does not
+SMALLEST = 16  # DIS needs 12 pixels
+THUMB = 40  # longest side of the thumbnail: what moves less than 1/40 of the picture stays in its pixel
+
+_PATCH_STRIDE = 3
+_VARIATIONAL = 3
+_CODE_VALUES = 1 / 15  # pixels of disagreement that one code value of difference counts as
+_BLUR = 1.5
+
+_local = threading.local()
+
+
+@dataclass(frozen=True, slots=True)
+class Flows:
+    """Motion between two frames on the flow grid.
+
+    Attributes:
+        flow01, flow10: (h, w, 2) float32, pixels of the grid, u then v.
+        trust0, trust1: (h, w) float32 in (0, 1]: of each vector.
+        small0, small1: (h, w) uint8: the frames that were compared, at equal levels if they fade.
+        fade: 0 where brightness holds, 1 where it certainly changes as a whole.
+    """
+
+    flow01: Array
+    flow10: Array
+    trust0: Array
+    trust1: Array
+    small0: Array
+    small1: Array
+    fade: float
+
+
+def grid_size(height: int, width: int, scale: float) -> tuple[int, int]:
+    """(height, width) of the flow grid for a picture and the option `scale`."""
+    factor = min(1 / SHRINK, LARGEST / max(height, width)) * scale
+    return tuple(max(SMALLEST, round(side * factor)) for side in (height, width))  # type: ignore[return-value]
+
+
+def thumbnail(small: Array) -> Array:
+    """The picture at most THUMB pixels long."""
+    h, w = small.shape
+    factor = min(1.0, THUMB / max(h, w))
+    return cv2.resize(small, (max(1, round(w * factor)), max(1, round(h * factor))), interpolation=cv2.INTER_AREA)
+
+
+def estimate(small0: Array, small1: Array, thumb0: Array, thumb1: Array) -> Flows:
+    """Flow both ways between two 8-bit pictures of one size."""
+    levels = fade.find(thumb0, thumb1)
+    if levels.strength:
+        table0, table1 = levels.tables()
+        small0, small1 = cv2.LUT(small0, table0), cv2.LUT(small1, table1)
+    flow01, flow10 = _dis(small0, small1), _dis(small1, small0)
+    trust0 = _trust(flow01, flow10, small0, small1)
+    trust1 = _trust(flow10, flow01, small1, small0)
+    return Flows(flow01, flow10, trust0, trust1, small0, small1, levels.strength)
+
+
+def _dis(small0: Array, small1: Array) -> Array:
+    """Dense inverse search; its object keeps buffers between calls, so each thread has its own."""
+    if not hasattr(_local, "dis"):
+        dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        dis.setFinestScale(0)  # the picture is small already
+        dis.setPatchStride(_PATCH_STRIDE)
+        dis.setVariationalRefinementIterations(_VARIATIONAL)
+        _local.dis = dis
+    return np.nan_to_num(_local.dis.calc(small0, small1, None), copy=False)
+
+
+def _trust(flow: Array, back: Array, own: Array, other: Array) -> Array:
+    doubts = np.empty(own.shape, np.float32)
+    kernels.doubt(flow, back, own, other, np.float32(_CODE_VALUES), doubts)
+    doubts = cv2.GaussianBlur(doubts, (0, 0), _BLUR)
+    trust: Array = cv2.exp(-doubts)
+    trust += np.float32(1e-4)
+    return trust

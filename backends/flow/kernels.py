@@ -1,0 +1,165 @@
+"""Loops over the flow grid that NumPy and OpenCV have no function for, compiled by numba without the GIL.
+
+Each runs in one thread and adds in a fixed order, so the same input gives the same bytes. `compose.py` calls them;
+the loops over whole planes are there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+
+type Array = np.ndarray[Any, Any]
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile on first use, and keep the result on disk wherever numba finds a place for it.
+
+    Its places are `NUMBA_CACHE_DIR`, beside the file, then the user's cache folder; with none of them writable it
+    refuses to decorate at all, and then every process compiles for itself.
+    """
+    try:
+        return numba.njit(nogil=True, fastmath=True, cache=True)(function)  # type: ignore[no-any-return]
+    except RuntimeError:
+        return numba.njit(nogil=True, fastmath=True)(function)  # type: ignore[no-any-return]
+
+
+@compiled
+def sample(image: Array, x: float, y: float) -> float:
+    """`image` at (x, y), bilinear, the edge repeated beyond it."""
+    h, w = image.shape
+    x = min(max(x, 0.0), w - 1.0)
+    y = min(max(y, 0.0), h - 1.0)
+    x0 = int(x)
+    y0 = int(y)
+    x1 = min(x0 + 1, w - 1)
+    y1 = min(y0 + 1, h - 1)
+    ax = np.float32(x - x0)
+    ay = np.float32(y - y0)
+    top = image[y0, x0] * (1 - ax) + image[y0, x1] * ax
+    low = image[y1, x0] * (1 - ax) + image[y1, x1] * ax
+    return top * (1 - ay) + low * ay  # type: ignore[no-any-return]
+
+
+@compiled
+def doubt(flow: Array, back: Array, own: Array, other: Array, scale: float, out: Array) -> None:
+    """How little each vector is to be trusted: |flow + back there| + |own - other there| * scale.
+
+    Args:
+        flow: (h, w, 2), from `own` to `other`.
+        back: (h, w, 2), from `other` to `own`.
+        own, other: (h, w), uint8.
+        scale: pixels of disagreement that one code value counts as.
+        out: (h, w), float32, filled.
+    """
+    h, w = own.shape
+    for y in range(h):
+        for x in range(w):
+            u = flow[y, x, 0]
+            v = flow[y, x, 1]
+            fx = x + u
+            fy = y + v
+            du = u + sample(back[:, :, 0], fx, fy)
+            dv = v + sample(back[:, :, 1], fx, fy)
+            out[y, x] = math.sqrt(du * du + dv * dv) + abs(own[y, x] - sample(other, fx, fy)) * scale
+
+
+@compiled
+def splat(flow: Array, trust: Array, t: float, sign: float, out: Array) -> None:
+    """Push every vector along itself to time t, bilinear: sums of trust * (u, v) * sign and of trust.
+
+    Args:
+        flow: (h, w, 2).
+        trust: (h, w), the weight of each vector.
+        t: share of the way it is pushed.
+        sign: -1 turns vectors of frame 1 round, so that both frames speak of the motion from 0 to 1.
+        out: (h, w, 3), float32, overwritten.
+    """
+    h, w = trust.shape
+    out[:] = 0
+    for y in range(h):
+        for x in range(w):
+            u = flow[y, x, 0]
+            v = flow[y, x, 1]
+            fx = x + t * u
+            fy = y + t * v
+            if not (-1.0 < fx < w and -1.0 < fy < h):
+                continue
+            x0 = math.floor(fx)
+            y0 = math.floor(fy)
+            ax = np.float32(fx - x0)
+            ay = np.float32(fy - y0)
+            for dy in range(2):
+                yy = y0 + dy
+                if yy < 0 or yy >= h:
+                    continue
+                row = (ay if dy else 1 - ay) * trust[y, x]
+                for dx in range(2):
+                    xx = x0 + dx
+                    if xx < 0 or xx >= w:
+                        continue
+                    k = row * (ax if dx else 1 - ax)
+                    out[yy, xx, 0] += k * u * sign
+                    out[yy, xx, 1] += k * v * sign
+                    out[yy, xx, 2] += k
+
+
+@compiled
+def candidates(
+    sums0: Array, sums1: Array, fill: Array, small0: Array, small1: Array, t: float, flows: Array, errors: Array
+) -> None:
+    """The two motions that may hold at each pixel of the frame at t, and how badly each fits the pictures.
+
+    A hole in one frame's splat takes the other's motion, a hole in both that of the surroundings.
+
+    Args:
+        sums0, sums1: (h, w, 3), what `splat` made of each frame's flow.
+        fill: (h, w, 3), their sum, widely blurred.
+        small0, small1: (h, w), uint8: the frames.
+        t: of the frame.
+        flows: (h, w, 4), float32, filled: u, v from frame 0's splat, u, v from frame 1's; both from 0 to 1.
+        errors: (h, w, 2), float32, filled: |frame 0 - frame 1| along each.
+    """
+    h, w = small0.shape
+    hint = np.float32(1e-3)
+    last = np.float32(1e-5)
+    for y in range(h):
+        for x in range(w):
+            for c in range(2):
+                own = sums0 if c == 0 else sums1
+                other = sums1 if c == 0 else sums0
+                mass = own[y, x, 2] + hint * other[y, x, 2] + last * fill[y, x, 2] + np.float32(1e-12)
+                u = (own[y, x, 0] + hint * other[y, x, 0] + last * fill[y, x, 0]) / mass
+                v = (own[y, x, 1] + hint * other[y, x, 1] + last * fill[y, x, 1]) / mass
+                flows[y, x, 2 * c] = u
+                flows[y, x, 2 * c + 1] = v
+                seen0 = sample(small0, x - t * u, y - t * v)
+                seen1 = sample(small1, x + (1 - t) * u, y + (1 - t) * v)
+                errors[y, x, c] = abs(seen0 - seen1)
+
+
+@compiled
+def weigh(sums0: Array, sums1: Array, errors: Array, t: float, tolerance: float, floor: float, out: Array) -> None:
+    """How far to believe each motion, and each frame, at every pixel of the frame at t.
+
+    Args:
+        sums0, sums1: (h, w, 3), what `splat` made of each frame's flow; their masses tell what is visible.
+        errors: (h, w, 2), of the two motions.
+        t: of the frame.
+        tolerance: code values of error that make a motion e times less likely.
+        floor: mass that both frames are given anyway: below it, the blend is by time alone.
+        out: (h, w, 2), float32, filled: share of the motion from frame 0's splat, share of frame 0's picture.
+    """
+    h, w = errors.shape[:2]
+    for y in range(h):
+        for x in range(w):
+            mass0 = sums0[y, x, 2] * (1 - t)
+            mass1 = sums1[y, x, 2] * t
+            odds = math.exp(min((errors[y, x, 0] - errors[y, x, 1]) / tolerance, 30.0))
+            out[y, x, 0] = (mass0 + 1e-3) / (mass0 + 1e-3 + (mass1 + 1e-3) * odds)
+            seen0 = mass0 + floor * (1 - t)
+            out[y, x, 1] = seen0 / (seen0 + mass1 + floor * t)
