@@ -53,9 +53,9 @@ def test_public_names_resolve(tmp_path: Path) -> None:
     assert run(code, tmp_path) == "\n"
 
 
-@pytest.mark.parametrize("first", ["vsvfi.interpolate", "vsvfi.load", "vsvfi.plugins"])
+@pytest.mark.parametrize("first", ["vsvfi.interpolate", "vsvfi.loading", "vsvfi.plugins"])
 def test_load_is_the_function_whatever_was_imported_before(tmp_path: Path, first: str) -> None:
-    """The submodule `load` and the function share a name; importing the one must not hide the other."""
+    """The submodule is called `loading`, so that importing it cannot hide the function."""
     assert run(f"import {first}, vsvfi; print(type(vsvfi.load).__name__)", tmp_path) == "function\n"
 
 

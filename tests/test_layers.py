@@ -14,7 +14,7 @@ import pytest
 ROWS = (
     ("__main__", "cli"),
     ("render", "evaluate", "train"),
-    ("interpolate", "transition", "load", "testing"),
+    ("interpolate", "transition", "loading", "testing"),
     ("graph",),
     ("pipeline", "lane"),
     ("executors", "weights", "plugins", "decide", "tiling", "show", "protect", "properties"),
@@ -153,7 +153,7 @@ def test_imports_point_down(root: Path) -> None:
         ("vsvfi/pipeline.py", "from .render import source\n", 1),
         ("vsvfi/graph.py", "import cupy.cuda\n", 1),
         ("vsvfi/graph.py", "import vsvfi.backends.flow\n", 1),
-        ("vsvfi/load.py", "from vsvfi.backends import flow\n", 1),
+        ("vsvfi/loading.py", "from vsvfi.backends import flow\n", 1),
         ("vsvfi/render/encode.py", "import ray\n", 1),
         ("vsvfi/scene.py", "import pluggy\n", 1),
         ("vsvfi/pipeline.py", "x = 1\ncore.std.ModifyFrame(clip, clip, f)\n", 2),

@@ -1,0 +1,233 @@
+"""From a model's name to a Model on a device: `vsvfi.load`, and what the filter needs of it.
+
+Called `loading` because `vsvfi.load` is the function. torch arrives with the first model, not at import: the
+command line asks here what is installed, and must answer at once.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import platformdirs
+
+from . import plugins
+from .errors import DeviceError, OptionError, WeightsError, WeightsMissingError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from .model import Model, ModelSpec
+
+type Weights = str | Path | Mapping[str, Tensor] | None
+
+SLOWEST_ON_CPU = 20.0
+"""Cost, in in-betweens of `flow`, up to which model="auto" takes a model on a CPU."""
+
+_shared: weakref.WeakValueDictionary[tuple[str, torch.device, torch.dtype], Model] = weakref.WeakValueDictionary()
+_sharing = threading.RLock()  # re-entrant: a model made of other models asks for them while it is built
+
+
+def load(
+    name: str,
+    *,
+    weights: Weights = None,
+    device: str | torch.device | None = None,
+    dtype: torch.dtype | None = None,
+) -> Model:
+    """A model of its own for the caller, on tensors; VapourSynth is not needed.
+
+    Args:
+        name: as `vsvfi models list` shows it.
+        weights: None for the installed ones; a safetensors file or one of torch.save (read without running its
+            code); or a state_dict with the official checkpoint's keys.
+        device: "cpu", "cuda:1", ...; None: the first CUDA device if the model runs there, else the CPU.
+        dtype: torch.float32, float16 or bfloat16; None: what suits model and device.
+
+    Raises:
+        UnknownModelError: no plugin has such a model.
+        WeightsMissingError: its weights are not installed, or the file does not exist.
+        WeightsError: the file is damaged or no state_dict.
+        DeviceError: the device is absent or the model does not run on it.
+        OptionError: weights for a model that has none, or a dtype it does not run in.
+    """
+    spec = plugins.spec(name)
+    where = resolve_device(device, spec)
+    precision = "auto" if dtype is None else _precision_of(dtype)
+    return plugins.build(spec, where, resolve_precision(precision, spec, where), _weights(spec, weights))
+
+
+def shared(spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> Model:
+    """The one model of this kind with installed weights: built for the first who asks, freed with its last user."""
+    key = spec.name, device, dtype
+    with _sharing:
+        model = _shared.get(key)
+        if model is None:
+            model = _shared[key] = plugins.build(spec, device, dtype, _weights(spec, None))
+        return model
+
+
+def resolve_device(device: str | torch.device | None, spec: ModelSpec) -> torch.device:
+    """The device meant, with its index.
+
+    Args:
+        device: None: the machine's accelerator if the model runs there, else the CPU.
+        spec: of the model that is to run there.
+
+    Raises:
+        DeviceError: no such device here, or the model does not run on it.
+    """
+    import torch
+
+    present = _present()
+    if device is None:
+        fitting = [found for found in (*present[1:], present[0]) if found.type in spec.devices]
+        if not fitting:
+            raise DeviceError(f"{spec.name} runs on {_kinds(spec)} only; this machine has: {_names(present)}")
+        return fitting[0]
+    try:
+        meant = torch.device(device)
+    except (RuntimeError, TypeError) as error:
+        raise DeviceError(f'no device is called "{device}"; name one like "cpu", "cuda" or "cuda:1"') from error
+    if meant.type not in spec.devices:
+        raise DeviceError(f"{spec.name} runs on {_kinds(spec)} only, got {device}")
+    if meant.index is None or meant.type == "cpu":
+        meant = torch.device("cpu") if meant.type == "cpu" else torch.device(meant.type, 0)
+    if meant not in present:
+        raise DeviceError(f"device {device} is absent; this machine has: {_names(present)}")
+    return meant
+
+
+def resolve_precision(precision: str, spec: ModelSpec, device: torch.device) -> torch.dtype:
+    """The dtype for "fp32", "fp16", "bf16" or "auto", which is fp32 on a CPU, else the precision the spec names first.
+
+    Raises:
+        OptionError: the model does not run in it.
+    """
+    if precision == "auto":
+        on_cpu = device.type == "cpu" and "fp32" in spec.precisions
+        precision = "fp32" if on_cpu else spec.precisions[0]
+    if precision not in spec.precisions:
+        raise OptionError(f"{spec.name} runs in {' or '.join(spec.precisions)}, got precision {precision}")
+    return _dtypes()[precision]
+
+
+def models_folder() -> Path:
+    """Where installed weights are: $VSVFI_MODELS, else `models` in the user's data folder."""
+    named = os.environ.get("VSVFI_MODELS")
+    return Path(named) if named else Path(platformdirs.user_data_dir("vsvfi", appauthor=False)) / "models"
+
+
+def weights_file(spec: ModelSpec) -> Path:
+    """Where the model's weights are, or would be."""
+    return models_folder() / f"{spec.name}.safetensors"
+
+
+def is_installed(spec: ModelSpec) -> bool:
+    """Whether the model can be built without further files."""
+    return spec.checkpoint is None or weights_file(spec).is_file()
+
+
+def choose(device: str | torch.device | None) -> tuple[ModelSpec, str]:
+    """What model="auto" means on a device, and why in a sentence.
+
+    The highest quality among models that are installed, run on the device, may be used commercially, and on a CPU
+    cost at most SLOWEST_ON_CPU; `flow` where there is none.
+    """
+    ranked = sorted(plugins.specs().values(), key=lambda spec: (-spec.quality, spec.cost, spec.name))
+    objections = {spec.name: _objection(spec, device) for spec in ranked}
+    chosen = next((spec for spec in ranked if objections[spec.name] is None), None)
+    where = "this machine" if device is None else str(device)
+    if chosen is None:
+        return plugins.spec("flow"), f"flow: no model suits {where}, and flow needs nothing"
+    why = f"{chosen.name} is the best installed model for {where}"
+    if ranked[0] is not chosen:
+        why += f"; {ranked[0].name} would be better but {objections[ranked[0].name]}"
+    return chosen, why
+
+
+def _objection(spec: ModelSpec, device: str | torch.device | None) -> str | None:
+    """Why model="auto" passes over a model, None if it does not."""
+    if not spec.commercial:
+        return f"its licence ({spec.license}) is not for commercial use"
+    try:
+        where = resolve_device(device, spec)
+    except DeviceError:
+        return f"runs on {_kinds(spec)} only"
+    if where.type == "cpu" and spec.cost > SLOWEST_ON_CPU:
+        return "is too slow on a CPU"
+    return None if is_installed(spec) else f"is not installed (vsvfi models install {spec.name})"
+
+
+def _weights(spec: ModelSpec, given: Weights) -> Mapping[str, Tensor] | None:
+    if spec.checkpoint is None:
+        if given is not None:
+            raise OptionError(f"{spec.name} has no weights; leave weights out")
+        return None
+    if given is None:
+        if not is_installed(spec):
+            raise WeightsMissingError(f"{spec.name} is not installed; run: vsvfi models install {spec.name}")
+        given = weights_file(spec)
+    if isinstance(given, (str, Path)):
+        return _checked(_read(Path(given)), str(given))
+    return _checked(given, "weights")
+
+
+def _read(file: Path) -> object:
+    """What an untrusted file holds; nothing in it is run."""
+    import torch
+    from safetensors.torch import load_file
+
+    if not file.is_file():
+        raise WeightsMissingError(f"there is no file {file}")
+    try:
+        if file.suffix == ".safetensors":
+            return load_file(file)
+        return torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # a hostile pickle may make the reader fail in any way
+        raise WeightsError(f"{file} is damaged, or holds more than tensors; nothing of it was run") from error
+
+
+def _checked(found: object, name: str) -> Mapping[str, Tensor]:
+    import torch
+
+    if not isinstance(found, Mapping):
+        raise WeightsError(f"{name} must be a state_dict (names to tensors), got {type(found).__name__}")
+    for key, value in found.items():
+        if not isinstance(key, str) or not isinstance(value, torch.Tensor):
+            raise WeightsError(f"{name} must be a state_dict (names to tensors), got {type(value).__name__} at {key!r}")
+    return found
+
+
+def _present() -> list[torch.device]:
+    """The CPU, then the accelerators torch can use now."""
+    import torch
+
+    found = [torch.device("cpu")]
+    accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    if accelerator is not None:
+        found += [torch.device(accelerator.type, index) for index in range(torch.accelerator.device_count())]
+    return found
+
+
+def _dtypes() -> dict[str, torch.dtype]:
+    import torch
+
+    return {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+def _precision_of(dtype: torch.dtype) -> str:
+    return next((name for name, known in _dtypes().items() if known == dtype), str(dtype))
+
+
+def _kinds(spec: ModelSpec) -> str:
+    return " and ".join(spec.devices)
+
+
+def _names(devices: list[torch.device]) -> str:
+    return ", ".join(map(str, devices))
