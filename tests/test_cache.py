@@ -200,3 +200,12 @@ class Sized:
 )
 def test_nbytes_of(item: object, size: int) -> None:
     assert nbytes_of(item) == size
+
+
+def test_entries_are_bounded_too() -> None:
+    cache = Cache(1 << 30, max_entries=3)
+    for key in range(10):
+        cache.get_or_compute(key, lambda key=key: key)
+    assert len(cache) == 3
+    assert cache.get_or_compute(9, lambda: -1) == 9
+    assert cache.get_or_compute(0, lambda: -1) == -1

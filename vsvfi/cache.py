@@ -1,4 +1,4 @@
-"""A cache bounded in bytes that computes each value once, however many threads ask for it at the same time.
+"""A cache bounded in bytes and entries that computes each value once, however many threads ask for it at the same time.
 
 lane.py keeps features and motion here, decide.py the scores; what is over the bound and longest unused goes.
 """
@@ -19,20 +19,22 @@ ENTRY = 256
 
 
 class Cache:
-    """Least recently used values, up to a number of bytes.
+    """Least recently used values, up to a number of bytes and of entries.
 
     Threads may share it. A storage that two values share is counted in both.
 
     Args:
         max_bytes: the bound on `nbytes`.
+        max_entries: the bound on `len`; None: there is none but max_bytes.
 
     Attributes:
         hits: calls answered without computing, those that waited for another thread's answer too.
         misses: calls that computed.
     """
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int, max_entries: int | None = None) -> None:
         self.max_bytes = max_bytes
+        self.max_entries = sys.maxsize if max_entries is None else max_entries
         self.hits = 0
         self.misses = 0
         self._kept: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
@@ -100,7 +102,7 @@ class Cache:
     def _keep(self, key: Hashable, value: object, size: int) -> None:
         self._kept[key] = value, size
         self._nbytes += size
-        while self._nbytes > self.max_bytes:
+        while self._nbytes > self.max_bytes or len(self._kept) > self.max_entries:
             _, (_, freed) = self._kept.popitem(last=False)
             self._nbytes -= freed
 

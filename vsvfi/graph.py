@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import vapoursynth as vs
 
-from .errors import FrameError
+from .errors import FrameError, VsvfiError
 from .frames import host
 from .properties import Durations, write_properties
 from .timeline import MAX_FRAMES, Timeline, Uniform
@@ -96,7 +96,10 @@ class _Node:
             lane = self.pipeline.lane(self.pipeline.timeline.at(n))
             where = "" if isinstance(error, FrameError) else f"frame {n} ({lane.model.spec.name}, {lane.device}): "
             what = str(error) or type(error).__name__
-            raise vs.Error(f"Interpolate: {where}{what}") from error
+            if not isinstance(error, VsvfiError):
+                log.error("Interpolate: %s%s", where, what, exc_info=error)
+            # Not `from error`: the core cuts a filter's message at 4096 bytes, and a chain of tracebacks comes first.
+            raise vs.Error(f"Interpolate: {where}{what}") from None
 
 
 class _Submit(_Node):

@@ -114,7 +114,7 @@ def Interpolate(
 def _check_clip(clip: object) -> None:
     if not isinstance(clip, vs.VideoNode):
         raise ClipError(f"clip must be a VapourSynth clip (vs.VideoNode), got {type(clip).__name__}")
-    if clip.format is None or clip.width == 0 or clip.height == 0:
+    if clip.format is None or clip.format.color_family == vs.UNDEFINED or clip.width == 0 or clip.height == 0:
         raise ClipError("the clip changes its format or size; convert it to one with core.resize first")
     if getattr(clip, "gpu_resident", False):
         raise ClipError("the clip's frames are in GPU memory; download them to the host first")

@@ -34,9 +34,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("vsvfi")
 
-_SHARE = (
-    16  # a sixteenth of a device's memory for features, as much again for motion: never what runs a machine out
-)
+_NEARBY = 8
+"""Source frames and pairs kept besides those in work: enough for a client that steps back a little. More would only
+fill memory when frames are small, since no client plays backwards."""
+
+_SHARE = 16  # a sixteenth of a device's memory for features, as much again for motion: never what runs a machine out
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +67,19 @@ class Lane:
         self.format = format
         self.options = options
         self.transfer = transfer_for(model.device)
-        share = _memory(model.device) // _SHARE
-        self.features = Cache(share)
-        self.pairs = Cache(share)
+        share, entries = _memory(model.device) // _SHARE, _NEARBY + workers
+        self.features = Cache(share, entries)
+        self.pairs = Cache(share, entries)
         self._pool = ThreadPoolExecutor(workers if model.spec.parallel else 1, thread_name_prefix="vsvfi")
         # The threads end with the lane. Without waiting: the last reference may be dropped by one of them.
-        weakref.finalize(self, self._pool.shutdown, wait=False)
+        weakref.finalize(self, self._pool.shutdown, wait=False).atexit = False
 
     def start(self, job: Callable[..., Any], *args: object) -> Future[Any]:
         """Queue a job of this device; the caller goes on at once."""
-        return self._pool.submit(self._run, job, args)
+        try:
+            return self._pool.submit(self._run, job, args)
+        except RuntimeError as error:  # only at exit, when clients still ask for frames
+            raise DeviceError("the process is ending") from error
 
     def between(self, source: int, t: float, window: Window, color: tuple[ColorInfo, ColorInfo]) -> Ready:
         """The frame at t after source frame `source`; `window` holds the two at offsets 0 and 1."""
