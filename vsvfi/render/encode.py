@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .streams import Span
 
 _HVC1 = (".mp4", ".mov", ".m4v")
+_MATROSKA = (".mkv", ".webm")
 
 
 class Encoding:
@@ -47,6 +48,10 @@ class Encoding:
         self._stream = self._add_stream(path, encoder, options, rate)
         self._muxer.copy_others(self._stream, span)
         self.notes = self._muxer.notes
+        if encoder.name == "libsvtav1" and picture.tags.aspect != 1 and path.suffix.lower() in _MATROSKA:
+            # SVT-AV1 does not write it into the stream, and PyAV cannot set what Matroska would write.
+            shape = f"{picture.tags.aspect.numerator}:{picture.tags.aspect.denominator}"
+            self.notes.append(f"{path.suffix} cannot say here that pixels are {shape}; use .mp4 or another encoder")
 
     def _add_stream(self, path: Path, encoder: Encoder, options: dict[str, str], rate: Fraction) -> Any:
         # SVT-AV1 prints its settings to the terminal unless its environment says otherwise.

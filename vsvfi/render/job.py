@@ -84,7 +84,7 @@ def render(
     encoding = _encoding(part, opened, encoder, settings, clip, picture)
     duration = _encode(clip, encoding, part, _offset(opened), progress)
     for note in encoding.notes:
-        log.warning("render: %s", note)
+        log.warning("%s", note)
     try:
         files.publish(part, output, settings.overwrite)
     except OSError as error:

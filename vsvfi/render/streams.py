@@ -130,7 +130,7 @@ class Copies:
             return True
         if packet.stream.type != "subtitle" or begin + length <= start:
             return False
-        late = int((start - begin) / tick)
+        late = round(start / tick) - packet.pts
         packet.pts, packet.dts, packet.duration = packet.pts + late, packet.pts + late, packet.duration - late
         return True
 
