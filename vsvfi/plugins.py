@@ -153,9 +153,12 @@ class Plugins:
                 self._manager.check_pending()  # without it a misspelt hook is accepted and never called
                 if not self._manager.get_hookcallers(plugin):
                     raise ValueError("it implements no hook of vsvfi.hookspecs; is @vsvfi.hookimpl missing?")
-                self._offers[name] = _offered(self._hook("vsvfi_models", name)())
+                # Called without pluggy, which would drop an answer that is None.
+                listing = (h.function for h in self._manager.hook.vsvfi_models.get_hookimpls() if h.plugin is plugin)
+                self._offers[name] = _offered([listed() for listed in listing])
             except BaseException:
-                self._manager.unregister(plugin)
+                if self._manager.is_registered(plugin):
+                    self._manager.unregister(plugin)
                 raise
             self._index(warn=name)
 
@@ -173,14 +176,12 @@ class Plugins:
                     )  # fmt: skip
         self._specs, self._owners = specs, owners  # replaced, never changed: readers need no lock
 
-    def _hook(self, hook: str, only: str) -> pluggy.HookCaller:
-        """A hook of one plugin alone."""
-        others = [plugin for name, plugin in self._manager.list_name_plugin() if name != only]
-        return self._manager.subset_hook_caller(hook, others)
-
     def _owner_hook(self, model: str) -> pluggy.HookCaller:
+        """vsvfi_build of the plugin that listed the model, alone."""
         with self._lock:
-            return self._hook("vsvfi_build", self._owners.get(model, ""))
+            owner = self._owners.get(model)
+            others = [plugin for name, plugin in self._manager.list_name_plugin() if name != owner]
+            return self._manager.subset_hook_caller("vsvfi_build", others)
 
     def _blame(self, entry: EntryPoint, why: str) -> None:
         name = entry.name

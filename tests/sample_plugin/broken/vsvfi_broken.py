@@ -1,0 +1,3 @@
+"""A plugin that does not import, as one whose own dependency is missing."""
+
+import a_library_nobody_has  # noqa: F401
