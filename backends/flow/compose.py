@@ -20,11 +20,8 @@ from .kernels import compiled
 
 type Array = np.ndarray[Any, Any]
 
-_TOLERANCE = 15.0  # code values of error along a motion that make it e times less likely
-_FLOOR = 0.3
 _ERROR_BLUR = 1.5
-_FILL = 31  # side of the window that holes in both splats are filled from, flow grid pixels
-_FADE_BLEND = 0.4  # share of the plain blend in a certain fade: measured, see docs/flow.md
+_FILL = 15  # side of the window that holes in both splats are filled from, flow grid pixels
 _STRIP = 1 << 15  # pixels of a strip: its maps, samples and weights are about 2 MB
 
 
@@ -34,15 +31,13 @@ class Field:
 
     Attributes:
         flows: (h, w, 4): candidate motions from 0 to 1 in pixels of the grid: u, v, u, v.
-        shares: (h, w, 2): share of the first candidate, share of frame 0.
+        shares: (h, w, 3): share of the first candidate, of frame 0, of the plain blend.
         t: of the frame.
-        blend: share of the plain blend of both frames, everywhere.
     """
 
     flows: Array
     shares: Array
     t: float
-    blend: float
 
 
 def field(motion: Flows, t: float) -> Field:
@@ -53,15 +48,11 @@ def field(motion: Flows, t: float) -> Field:
     kernels.splat(motion.flow01, motion.trust0, time, np.float32(1), sums0)
     kernels.splat(motion.flow10, motion.trust1, np.float32(1 - t), np.float32(-1), sums1)
     fill = cv2.blur(sums0 + sums1, (_FILL, _FILL))
-    flows, errors = np.empty((h, w, 4), np.float32), np.empty((h, w, 2), np.float32)
+    flows, errors, shares = (np.empty((h, w, channels), np.float32) for channels in (4, 3, 3))
     kernels.candidates(sums0, sums1, fill, motion.small0, motion.small1, time, flows, errors)
     errors = cv2.GaussianBlur(errors, (0, 0), _ERROR_BLUR)
-    shares = np.empty((h, w, 2), np.float32)
-    kernels.weigh(sums0, sums1, errors, time, np.float32(_TOLERANCE), np.float32(_FLOOR), shares)
-    if motion.fade:
-        # Each frame has brightness of its own: only by time do they mix to the brightness at t.
-        shares[..., 1] += np.float32(motion.fade) * (np.float32(1 - t) - shares[..., 1])
-    return Field(flows, shares, t, _FADE_BLEND * motion.fade)
+    kernels.weigh(sums0, sums1, errors, time, np.float32(motion.fade), shares)
+    return Field(flows, shares, t)
 
 
 def planes(at: Field, planes0: Sequence[Array], planes1: Sequence[Array], peak: float | None) -> list[Array]:
@@ -75,40 +66,37 @@ def planes(at: Field, planes0: Sequence[Array], planes1: Sequence[Array], peak: 
     Returns:
         New arrays of the same type.
     """
-    work = [_working(plane) for plane in (*planes0, *planes1)]
-    result = [np.empty(plane.shape, plane.dtype) for plane in work[: len(planes0)]]
-    sizes = sorted({plane.shape for plane in result}, reverse=True)
-    for size in sizes:  # planes of one size share the way: the positions are found once
-        chosen = [i for i, plane in enumerate(result) if plane.shape == size]
-        _size(at, [(work[i], work[len(planes0) + i], result[i]) for i in chosen], size, peak)
-    return [plane.astype(like.dtype, copy=False) for plane, like in zip(result, planes0, strict=True)]
+    result = [np.empty(plane.shape, plane.dtype) for plane in planes0]
+    for size in dict.fromkeys(plane.shape for plane in planes0):  # planes of one size share the way: found once
+        chosen = [p for p, plane in enumerate(planes0) if plane.shape == size]
+        _same_size(at, [(_working(planes0[p]), _working(planes1[p]), result[p]) for p in chosen], size, peak)
+    return result
 
 
 def _working(plane: Array) -> Array:
-    # OpenCV has no half floats.
-    return plane.astype(np.float32) if plane.dtype == np.float16 else plane
+    """8 bits would be rounded once more when sampled, which costs 0.2 dB where motion is exact; half is not sampled."""
+    return plane if plane.dtype in (np.uint16, np.float32) else plane.astype(np.float32)
 
 
-def _size(at: Field, jobs: list[tuple[Array, Array, Array]], size: tuple[int, int], peak: float | None) -> None:
+def _same_size(at: Field, jobs: list[tuple[Array, Array, Array]], size: tuple[int, int], peak: float | None) -> None:
     h, w = size
-    rows = max(8, _STRIP // w)
-    maps = np.empty((4, min(rows, h), w, 2), np.float32)
-    shares = np.empty((min(rows, h), w, 2), np.float32)
+    rows = min(h, max(8, _STRIP // w))
+    maps = np.empty((4, rows, w, 2), np.float32)
+    shares = np.empty((rows, w, 3), np.float32)
     for top in range(0, h, rows):
         n = min(rows, h - top)
+        strip = slice(top, top + n)
         positions(at.flows, at.shares, h, top, np.float32(at.t), maps[:, :n], shares[:n])
         for plane0, plane1, out in jobs:
             seen = [
                 cv2.remap(plane, maps[k, :n], None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
                 for k, plane in enumerate((plane0, plane1, plane0, plane1))
             ]
-            if at.blend:
-                still = cv2.addWeighted(
-                    plane0[top : top + n], 1 - at.t, plane1[top : top + n], at.t, 0.0, dtype=cv2.CV_32F
-                )
-            else:
-                still = np.empty((1, 1), np.float32)
-            mix(*seen, still, shares[:n], np.float32(at.blend), np.float32(peak or 0), out[top : top + n])
+            still = cv2.addWeighted(plane0[strip], 1 - at.t, plane1[strip], at.t, 0.0, dtype=cv2.CV_32F)
+            mixed = out[strip] if out.dtype != np.float16 else still
+            mix(*seen, still, shares[:n], np.float32(peak or 0), mixed)
+            if mixed is still:
+                out[strip] = still
 
 
 @compiled
@@ -117,19 +105,19 @@ def positions(flows: Array, shares: Array, height: int, top: int, t: float, maps
 
     Args:
         flows: (h, w, 4), on the flow grid.
-        shares: (h, w, 2), on the flow grid.
+        shares: (h, w, 3), on the flow grid.
         height: of the plane; its width is the strip's.
         top: first row of the strip.
         t: of the frame.
         maps: (4, rows, W, 2), float32, filled: x, y in frame 0 and frame 1 along the first motion, then the second.
-        out: (rows, W, 2), float32, filled: the shares.
+        out: (rows, W, 3), float32, filled: the shares.
     """
     h, w = flows.shape[:2]
     rows, width = out.shape[:2]
     sx = np.float32(width / w)
     sy = np.float32(height / h)
     half = np.float32(0.5)
-    line = np.empty((w, 6), np.float32)
+    line = np.empty((w, 7), np.float32)
     for r in range(rows):
         y = min(max((r + top + half) / sy - half, np.float32(0)), np.float32(h - 1))
         y0 = int(y)
@@ -138,7 +126,7 @@ def positions(flows: Array, shares: Array, height: int, top: int, t: float, maps
         for x in range(w):
             for c in range(4):
                 line[x, c] = flows[y0, x, c] * (1 - ay) + flows[y1, x, c] * ay
-            for c in range(2):
+            for c in range(3):
                 line[x, 4 + c] = shares[y0, x, c] * (1 - ay) + shares[y1, x, c] * ay
         for i in range(width):
             x = min(max((i + half) / sx - half, np.float32(0)), np.float32(w - 1))
@@ -153,34 +141,31 @@ def positions(flows: Array, shares: Array, height: int, top: int, t: float, maps
                 maps[2 * c, r, i, 1] = (r + top) - t * v
                 maps[2 * c + 1, r, i, 0] = i + (1 - t) * u
                 maps[2 * c + 1, r, i, 1] = (r + top) + (1 - t) * v
-            out[r, i, 0] = line[x0, 4] * bx + line[x1, 4] * ax
-            out[r, i, 1] = line[x0, 5] * bx + line[x1, 5] * ax
+            for c in range(3):
+                out[r, i, c] = line[x0, 4 + c] * bx + line[x1, 4 + c] * ax
 
 
 @compiled
-def mix(
-    a0: Array, a1: Array, b0: Array, b1: Array, still: Array, shares: Array, blend: float, peak: float, out: Array
-) -> None:
+def mix(a0: Array, a1: Array, b0: Array, b1: Array, still: Array, shares: Array, peak: float, out: Array) -> None:
     """The weighted mean of four samples (motion a and b, frame 0 and 1) and of the plain blend, rounded for integers.
 
     Args:
-        a0, a1, b0, b1: (rows, W), of the plane's type.
-        still: (rows, W) float32, the plain blend; anything if `blend` is 0.
-        shares: (rows, W, 2): of motion a, of frame 0.
-        blend: share of `still`.
+        a0: (rows, W), uint16 or float32.
+        a1: the same, as are b0 and b1.
+        b0: the same.
+        b1: the same.
+        still: (rows, W) float32, the plain blend.
+        shares: (rows, W, 3): of motion a, of frame 0, of `still`.
         peak: limit of an integer format; 0: the plane is float.
-        out: (rows, W), filled.
+        out: (rows, W), filled; may be `still`.
     """
     rows, width = out.shape
     for r in range(rows):
         for i in range(width):
-            k = shares[r, i, 0]
-            f = shares[r, i, 1]
-            a = a1[r, i] + f * (np.float32(a0[r, i]) - a1[r, i])
-            b = b1[r, i] + f * (np.float32(b0[r, i]) - b1[r, i])
-            value = b + k * (a - b)
-            if blend > 0:
-                value += blend * (still[r, i] - value)
+            a = a1[r, i] + shares[r, i, 1] * (np.float32(a0[r, i]) - a1[r, i])
+            b = b1[r, i] + shares[r, i, 1] * (np.float32(b0[r, i]) - b1[r, i])
+            value = b + shares[r, i, 0] * (a - b)
+            value += shares[r, i, 2] * (still[r, i] - value)
             if peak > 0:
                 value = min(max(value, np.float32(0)), peak) + np.float32(0.5)
             out[r, i] = value

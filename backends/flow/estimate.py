@@ -18,11 +18,13 @@ type Array = np.ndarray[Any, Any]
 
 SHRINK = 2  # flow at half resolution: as good as full (34.6 dB either way, see docs/flow.md) at a third of the time
 LARGEST = 1280  # longest side flow is estimated at by default: beyond it, time grows and accuracy does not
-SMALLEST = 16  # DIS needs 12 pixels
+SMALLEST = 16  # of a side: DIS wants patches of 8 pixels, and a few of them
 THUMB = 40  # longest side of the thumbnail: what moves less than 1/40 of the picture stays in its pixel
 
-_PATCH_STRIDE = 3
+_PATCH_STRIDE = 4
 _VARIATIONAL = 3
+_COARSE = (28, 8)  # longest side and least side of the first guess: DIS alone begins at about 40 pixels, too fine for
+# motion of a tenth of the picture; subtitles and the like lead guesses on more pixels astray
 _CODE_VALUES = 1 / 15  # pixels of disagreement that one code value of difference counts as
 _BLUR = 1.5
 
@@ -75,14 +77,37 @@ def estimate(small0: Array, small1: Array, thumb0: Array, thumb1: Array) -> Flow
 
 
 def _dis(small0: Array, small1: Array) -> Array:
-    """Dense inverse search; its object keeps buffers between calls, so each thread has its own."""
-    if not hasattr(_local, "dis"):
-        dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-        dis.setFinestScale(0)  # the picture is small already
-        dis.setPatchStride(_PATCH_STRIDE)
-        dis.setVariationalRefinementIterations(_VARIATIONAL)
-        _local.dis = dis
-    return np.nan_to_num(_local.dis.calc(small0, small1, None), copy=False)
+    """Dense inverse search, led by its own answer on a few hundred pixels."""
+    h, w = small0.shape
+    searcher, guesser = _searchers()
+    coarse0, coarse1 = (
+        cv2.resize(small, _coarse_size(h, w), interpolation=cv2.INTER_AREA) for small in (small0, small1)
+    )
+    scale = np.array([w / coarse0.shape[1], h / coarse0.shape[0]], np.float32)
+    guess = cv2.resize(guesser.calc(coarse0, coarse1, None), (w, h)) * scale
+    return np.nan_to_num(searcher.calc(small0, small1, guess), copy=False)
+
+
+def _searchers() -> tuple[Any, Any]:
+    """This thread's own, for the flow grid and for the first guess: the objects keep buffers between calls."""
+    if not hasattr(_local, "searchers"):
+        _local.searchers = _searcher(_PATCH_STRIDE, _VARIATIONAL), _searcher(1, 5)
+    return _local.searchers  # type: ignore[no-any-return]
+
+
+def _searcher(stride: int, variational: int) -> Any:
+    dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    dis.setFinestScale(0)  # the picture is small already
+    dis.setPatchStride(stride)
+    dis.setVariationalRefinementIterations(variational)
+    return dis
+
+
+def _coarse_size(height: int, width: int) -> tuple[int, int]:
+    """(width, height), as OpenCV wants it."""
+    longest, least = _COARSE
+    factor = min(1.0, longest / max(height, width))
+    return max(least, round(width * factor)), max(least, round(height * factor))
 
 
 def _trust(flow: Array, back: Array, own: Array, other: Array) -> Array:

@@ -15,6 +15,12 @@ import numpy as np
 
 type Array = np.ndarray[Any, Any]
 
+# Measured on clips of all kinds; docs/flow.md says how flat each optimum is.
+TOLERANCE = 15.0  # code values of error along a motion that make it e times less likely
+FLOOR = 0.3  # trust that both frames get anyway: far below it, they mix by time alone
+BLEND = 4.0  # how many times worse than standing still a motion must fit until half of it is given up
+FADE_BLEND = 0.4  # share of the plain blend in a certain fade
+
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile on first use, and keep the result on disk wherever numba finds a place for it.
@@ -122,11 +128,11 @@ def candidates(
         small0, small1: (h, w), uint8: the frames.
         t: of the frame.
         flows: (h, w, 4), float32, filled: u, v from frame 0's splat, u, v from frame 1's; both from 0 to 1.
-        errors: (h, w, 2), float32, filled: |frame 0 - frame 1| along each.
+        errors: (h, w, 3), float32, filled: |frame 0 - frame 1| along each, and without any motion.
     """
     h, w = small0.shape
     hint = np.float32(1e-3)
-    last = np.float32(1e-5)
+    last = np.float32(3e-3)
     for y in range(h):
         for x in range(w):
             for c in range(2):
@@ -140,26 +146,33 @@ def candidates(
                 seen0 = sample(small0, x - t * u, y - t * v)
                 seen1 = sample(small1, x + (1 - t) * u, y + (1 - t) * v)
                 errors[y, x, c] = abs(seen0 - seen1)
+            errors[y, x, 2] = abs(np.float32(small0[y, x]) - small1[y, x])
 
 
 @compiled
-def weigh(sums0: Array, sums1: Array, errors: Array, t: float, tolerance: float, floor: float, out: Array) -> None:
-    """How far to believe each motion, and each frame, at every pixel of the frame at t.
+def weigh(sums0: Array, sums1: Array, errors: Array, t: float, fade: float, out: Array) -> None:
+    """How far to believe each motion, each frame, and that there is any motion to be seen, at every pixel at t.
 
     Args:
-        sums0, sums1: (h, w, 3), what `splat` made of each frame's flow; their masses tell what is visible.
-        errors: (h, w, 2), of the two motions.
+        sums0: (h, w, 3), what `splat` made of frame 0's flow; its mass tells what is visible there.
+        sums1: the same of frame 1.
+        errors: (h, w, 3), of the two motions and of none.
         t: of the frame.
-        tolerance: code values of error that make a motion e times less likely.
-        floor: mass that both frames are given anyway: below it, the blend is by time alone.
-        out: (h, w, 2), float32, filled: share of the motion from frame 0's splat, share of frame 0's picture.
+        fade: 0 to 1: brightness changes as a whole.
+        out: (h, w, 3), float32, filled: share of the first motion, share of frame 0, share of the plain blend.
     """
     h, w = errors.shape[:2]
+    still = FADE_BLEND * fade
     for y in range(h):
         for x in range(w):
             mass0 = sums0[y, x, 2] * (1 - t)
             mass1 = sums1[y, x, 2] * t
-            odds = math.exp(min((errors[y, x, 0] - errors[y, x, 1]) / tolerance, 30.0))
+            odds = math.exp(min((errors[y, x, 0] - errors[y, x, 1]) / TOLERANCE, 30.0))
             out[y, x, 0] = (mass0 + 1e-3) / (mass0 + 1e-3 + (mass1 + 1e-3) * odds)
-            seen0 = mass0 + floor * (1 - t)
-            out[y, x, 1] = seen0 / (seen0 + mass1 + floor * t)
+            seen0 = mass0 + FLOOR * (1 - t)
+            share = seen0 / (seen0 + mass1 + FLOOR * t)
+            # Each frame has brightness of its own: only by time do they mix to the brightness at t.
+            out[y, x, 1] = share + fade * (1 - t - share)
+            error = min(errors[y, x, 0], errors[y, x, 1])
+            misfit = error / (error + BLEND * (errors[y, x, 2] + 1))
+            out[y, x, 2] = misfit + still * (1 - misfit)
