@@ -53,6 +53,15 @@ def test_into_a_container(source: Path, tmp_path: Path, program: str, suffix: st
     assert seen.video["aspect"] == Fraction(4, 3)
 
 
+def test_what_is_left_out_is_said_before_the_first_frame(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    source = make(tmp_path / "in.mkv", Recipe(subtitle="subrip", frames=4))
+    said: list[str] = []
+    settings = Settings(encoder=command("x264"))
+    render(source, tmp_path / "out.mp4", settings, interpolate=same, progress=lambda _: said.append(caplog.text))
+    assert "stream 1 (subtitle: srt) is left out: mp4 cannot hold it" in said[0]
+    assert len(caplog.records) == 1
+
+
 @pytest.mark.parametrize(("program", "suffix"), [("x264", ".264"), ("x265", ".hevc")])
 def test_a_bare_stream_is_left_as_it_is(source: Path, tmp_path: Path, program: str, suffix: str) -> None:
     out = tmp_path / f"out{suffix}"

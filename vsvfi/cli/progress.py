@@ -1,11 +1,9 @@
-"""What `vsvfi render` shows while it works: a bar on a terminal, nothing elsewhere; messages go to stderr."""
+"""What `vsvfi render` shows while it works: a bar on a terminal, nothing elsewhere; warnings as lines."""
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import time
-from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -25,28 +23,28 @@ if TYPE_CHECKING:
     from ..render import Progress as Done
     from ..render import Report
 
+_LOGGERS = ("vsvfi", "vapoursynth")
+
 
 def say(message: str) -> None:
     """One line on stderr."""
     typer.echo(message, err=True)
 
 
-@contextlib.contextmanager
-def warnings_shown(name: str) -> Iterator[None]:
-    """Print the package's warnings as lines of the command `name`, while this lasts."""
-    handler = logging.StreamHandler()
-    handler.setLevel(logging.WARNING)
-    handler.setFormatter(logging.Formatter(f"{name}: %(message)s"))
-    logger = logging.getLogger("vsvfi")
-    logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
+class _Lines(logging.Handler):
+    """Prints warnings as lines of a command, above the bar if one is being drawn."""
+
+    def __init__(self, command: str, console: Console) -> None:
+        super().__init__(logging.WARNING)
+        self._command = command
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._console.print(f"{self._command}: {record.getMessage()}", highlight=False, markup=False, soft_wrap=True)
 
 
 class RenderProgress:
-    """A bar with frames, frames a second and time left; on stderr, so that stdout stays clean.
+    """A bar with frames, frames a second and time left, and warnings above it; on stderr, so that stdout stays clean.
 
     Args:
         name: of the file being made.
@@ -68,8 +66,11 @@ class RenderProgress:
             disable=not self._console.is_terminal,
         )
         self._task: TaskID | None = None
+        self._lines = _Lines("vsvfi render", self._console)
 
     def __enter__(self) -> Self:
+        for name in _LOGGERS:
+            logging.getLogger(name).addHandler(self._lines)
         self._bar.start()
         self._task = self._bar.add_task(f"{self._name}: reading", total=None, speed="")
         return self
@@ -78,6 +79,8 @@ class RenderProgress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._bar.stop()
+        for name in _LOGGERS:
+            logging.getLogger(name).removeHandler(self._lines)
 
     def update(self, done: Done) -> None:
         """Show how far it is; cheap enough for every frame, since the bar draws itself ten times a second."""

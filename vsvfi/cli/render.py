@@ -46,7 +46,7 @@ def render(
     from ..errors import OptionError, RenderError, VsvfiError
     from ..render import RenderStopped
     from ..render import render as run
-    from .progress import RenderProgress, say, warnings_shown
+    from .progress import RenderProgress, say
 
     try:
         settings = _settings(
@@ -54,7 +54,7 @@ def render(
             scale=scale, tile=tile, protect=protect, encoder=encoder, crf=crf, preset=preset, start=start, end=end,
             overwrite=overwrite,
         )  # fmt: skip
-        with warnings_shown("vsvfi render"), RenderProgress(output.name) as progress:
+        with RenderProgress(output.name) as progress:
             report = run(source, output, settings, progress=progress.update)
         progress.finish(report)
     except OptionError as error:

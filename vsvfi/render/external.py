@@ -86,6 +86,7 @@ class ExternalEncoding:
         try:
             if self._command.codec not in muxer.output.supported_codecs:
                 raise RenderError(f"{self._path.suffix} files cannot hold {self._command.codec}; use .mkv")
+            self.notes = muxer.plan(self._span)
         finally:
             muxer.close(complete=False)
             self._path.unlink(missing_ok=True)
@@ -153,7 +154,6 @@ class ExternalEncoding:
         with av.open(str(self.raw), format=self._command.codec) as raw:
             stream = muxer.output.add_stream_from_template(raw.streams.video[0])
             muxer.copy_others(stream, self._span)
-            self.notes = muxer.notes
             packets = (packet for packet in raw.demux(video=0) if packet.size)
             muxer.write(_timed(packets, stream, shown, self._times, tick))
         muxer.close(complete=True)

@@ -82,9 +82,9 @@ def render(
         picture = picture_of(first)
     part = files.partial(output)
     encoding = _encoding(part, opened, encoder, settings, clip, picture)
-    duration = _encode(clip, encoding, part, _offset(opened), progress)
     for note in encoding.notes:
         log.warning("%s", note)
+    duration = _encode(clip, encoding, part, _offset(opened), progress)
     try:
         files.publish(part, output, settings.overwrite)
     except OSError as error:

@@ -39,6 +39,10 @@ class Muxer:
             ) from error
         self._source: InputContainer = av.open(str(source))
 
+    def plan(self, span: Span) -> list[str]:
+        """What would be left out, said before there is a picture; of no use but to ask, since nothing is written."""
+        return Copies(self._source, self.output, span).notes
+
     def copy_others(self, picture: Any, span: Span) -> None:
         """Add the source's other streams, then write the header: nothing can be added after this.
 
