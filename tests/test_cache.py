@@ -4,6 +4,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ def value(size: int) -> np.ndarray:
     return np.zeros(size, np.uint8)
 
 
-def fail() -> None:
+def fail():
     raise AssertionError("computed although it should have been kept")
 
 
@@ -68,11 +69,11 @@ def test_any_requests_keep_what_a_plain_list_would(asked: list[tuple[int, int]])
             plain.append(entry)
         while room(*(s for _, s in plain)) > bound:
             del plain[0]
-        assert cache.get_or_compute(key, lambda size=size: value(size)).nbytes == entry[1]
+        assert cache.get_or_compute(key, partial(value, size)).nbytes == entry[1]
         assert (len(cache), cache.nbytes) == (len(plain), room(*(s for _, s in plain)))
 
 
-def together(cache: Cache, compute, threads: int = 8) -> list:
+def together(cache, compute, threads=8):
     """Results or errors of several threads that ask for one key at once."""
     barrier = threading.Barrier(threads)
 
@@ -205,7 +206,7 @@ def test_nbytes_of(item: object, size: int) -> None:
 def test_entries_are_bounded_too() -> None:
     cache = Cache(1 << 30, max_entries=3)
     for key in range(10):
-        cache.get_or_compute(key, lambda key=key: key)
+        cache.get_or_compute(key, partial(int, key))
     assert len(cache) == 3
     assert cache.get_or_compute(9, lambda: -1) == 9
     assert cache.get_or_compute(0, lambda: -1) == -1

@@ -11,6 +11,7 @@ import types
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import torch
@@ -52,7 +53,8 @@ class Gain(Model):
         return Images(features0.images + features1.images)
 
     def synthesize(self, motion, t):
-        return torch.lerp(*motion.images, t) * self.gain
+        first, second = motion.images
+        return torch.lerp(first, second, t) * self.gain
 
 
 SPECS = [
@@ -65,7 +67,7 @@ SPECS = [
 @pytest.fixture(autouse=True)
 def test_models(tmp_path, monkeypatch):
     monkeypatch.setenv("VSVFI_MODELS", str(tmp_path / "models"))
-    plugin = types.ModuleType("test_models")
+    plugin: Any = types.ModuleType("test_models")
     plugin.vsvfi_models = vsvfi.hookimpl(specname="vsvfi_models")(lambda: SPECS)
 
     def build(spec, device, dtype, weights):
@@ -159,8 +161,8 @@ def test_what_is_no_state_dict_is_refused(tmp_path) -> None:
 
 
 def test_wrong_requests() -> None:
-    with pytest.raises(UnknownModelError, match='no model "plian"; did you mean "plain"'):
-        vsvfi.load("plian")
+    with pytest.raises(UnknownModelError, match='no model "plainn"; did you mean "plain"'):
+        vsvfi.load("plainn")
     with pytest.raises(OptionError, match="plain has no weights; leave weights out"):
         vsvfi.load("plain", weights={"gain": torch.ones(1)})
     with pytest.raises(OptionError, match=r"plain runs in fp16 or fp32, got precision torch\.float64"):

@@ -10,10 +10,11 @@ import sys
 import textwrap
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -25,11 +26,18 @@ from vsvfi.model import Model, ModelSpec
 from vsvfi.plugins import Plugins
 
 CPU = torch.device("cpu")
-FACTS = {"family": "f", "variant": "v", "summary": "s", "license": "MIT", "commercial": True, "source": "here"}
+FACTS: dict[str, Any] = {
+    "family": "f",
+    "variant": "v",
+    "summary": "s",
+    "license": "MIT",
+    "commercial": True,
+    "source": "here",
+}
 
 
 def spec(name: str) -> ModelSpec:
-    return ModelSpec(name=name, **FACTS)
+    return ModelSpec(name=name, commercial=True, **FACTS)
 
 
 class Built(Model):
@@ -45,14 +53,25 @@ class Built(Model):
 Built.__abstractmethods__ = frozenset()
 
 
-def plugin(name: str, *models: str) -> ModuleType:
+def plugin(name: str, *models: str) -> Any:
     """A plugin that lists these models and builds whatever it is asked for."""
-    module = ModuleType(name)
+    module: Any = ModuleType(name)
     module.vsvfi_models = vsvfi.hookimpl(specname="vsvfi_models")(lambda: [spec(model) for model in models])
     module.vsvfi_build = vsvfi.hookimpl(specname="vsvfi_build")(
         lambda spec, device, dtype, weights: Built(spec, device, dtype, weights, name)
     )
     return module
+
+
+def entry(name: str, value: str, load) -> Any:
+    """An entry point to something that needs no file."""
+    return SimpleNamespace(name=name, value=value, load=load)
+
+
+def builder(plugins: Plugins, model: str) -> str:
+    """Name of the plugin that built this model."""
+    built: Any = plugins.build(plugins.spec(model), CPU, torch.float32)
+    return str(built.by)
 
 
 class Found:
@@ -195,18 +214,18 @@ def test_the_first_registered_keeps_a_models_name(caplog) -> None:
     assert [r.getMessage() for r in caplog.records] == [
         "plugin second: its model b is left out, plugin first has one of that name"
     ]
-    assert [plugins.build(plugins.spec(n), CPU, torch.float32).by for n in "abc"] == ["first", "first", "second"]
+    assert [builder(plugins, name) for name in "abc"] == ["first", "first", "second"]
     plugins.unregister(first)
     assert list(plugins.specs()) == ["b", "c"]
-    assert plugins.build(plugins.spec("b"), CPU, torch.float32).by == "second"
+    assert builder(plugins, "b") == "second"
     assert len(caplog.records) == 1
 
 
 def test_our_own_come_before_others_whatever_they_are_called(monkeypatch) -> None:
-    own = SimpleNamespace(name="flow", value="vsvfi.backends.flow", load=lambda: plugin("own", "flow"))
-    other = SimpleNamespace(name="aaa", value="somewhere", load=lambda: plugin("other", "flow"))
+    own = entry("flow", "vsvfi.backends.flow", lambda: plugin("own", "flow"))
+    other = entry("aaa", "somewhere", lambda: plugin("other", "flow"))
     plugins = Plugins(lambda: [other, own])
-    assert plugins.build(plugins.spec("flow"), CPU, torch.float32).by == "own"
+    assert builder(plugins, "flow") == "own"
 
 
 def test_nothing_is_imported_before_a_model_is_asked_for_and_then_once(found: Found) -> None:
@@ -228,9 +247,10 @@ def test_nothing_is_imported_before_a_model_is_asked_for_and_then_once(found: Fo
 
 
 def test_a_plugin_may_ask_for_models_while_it_is_imported() -> None:
-    entry = SimpleNamespace(name="asks", value="asks", load=lambda: plugin("asks", *plugins.specs(), "own"))
-    plugins = Plugins(lambda: [SimpleNamespace(name="a", value="a", load=lambda: plugin("a", "early")), entry])
-    assert list(plugins.specs()) == ["early", "own"]
+    early = entry("a", "a", lambda: plugin("a", "early"))
+    asks = entry("b", "b", lambda: plugin("b", *(f"{name}-again" for name in plugins.specs())))
+    plugins: Plugins = Plugins(lambda: [early, asks])
+    assert list(plugins.specs()) == ["early", "early-again"]
 
 
 def test_an_unknown_model() -> None:
@@ -250,7 +270,7 @@ def test_build_hands_everything_on() -> None:
     plugins = Plugins(lambda: [])
     plugins.register(plugin("p", "model"))
     weights = {"w": torch.ones(1)}
-    model = plugins.build(plugins.spec("model"), CPU, torch.float16, weights)
+    model: Any = plugins.build(plugins.spec("model"), CPU, torch.float16, weights)
     assert (model.spec.name, model.device, model.dtype) == ("model", CPU, torch.float16)
     assert model.weights is weights
 
@@ -262,16 +282,37 @@ def test_the_plugin_that_listed_a_model_builds_it() -> None:
     raising.vsvfi_build = vsvfi.hookimpl(specname="vsvfi_build")(lambda spec: 1 / 0)
     for module in (greedy, plugin("wanted", "w"), raising):
         plugins.register(module)
-    assert plugins.build(plugins.spec("w"), CPU, torch.float32).by == "wanted"
+    assert builder(plugins, "w") == "wanted"
 
 
 def test_a_plugin_may_build_what_another_lists() -> None:
     plugins = Plugins(lambda: [])
-    lister, builder = plugin("lister", "model"), plugin("builder")
+    lister = plugin("lister", "model")
     del lister.vsvfi_build
-    plugins.register(builder)
+    plugins.register(plugin("builder"))
     plugins.register(lister)
-    assert plugins.build(plugins.spec("model"), CPU, torch.float32).by == "builder"
+    assert builder(plugins, "model") == "builder"
+
+
+def test_any_object_with_the_hooks_is_a_plugin() -> None:
+    """Also one that cannot be hashed, as instances of most dataclasses."""
+
+    @dataclass
+    class Configured:
+        models: list[str]
+
+        @vsvfi.hookimpl
+        def vsvfi_models(self):
+            return [spec(name) for name in self.models]
+
+        @vsvfi.hookimpl
+        def vsvfi_build(self, device, spec):
+            return Built(spec, device, torch.float32, None, "Configured")
+
+    plugins = Plugins(lambda: [])
+    plugins.register(Configured(["x", "y"]))
+    plugins.register(plugin("other", "z"))
+    assert [builder(plugins, name) for name in "xyz"] == ["Configured", "Configured", "other"]
 
 
 def test_what_is_built_must_be_a_model() -> None:
@@ -285,7 +326,7 @@ def test_what_is_built_must_be_a_model() -> None:
 
 def test_register_raises_where_entry_points_only_warn(caplog) -> None:
     plugins = Plugins(lambda: [])
-    bad = ModuleType("bad")
+    bad: Any = ModuleType("bad")
     bad.vsvfi_models = vsvfi.hookimpl(specname="vsvfi_models")(lambda: None)
     with pytest.raises(OptionError, match="plugin bad: TypeError: vsvfi_models must return a list"):
         plugins.register(bad)
@@ -305,7 +346,7 @@ SAMPLES = Path(__file__).parent / "sample_plugin"
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory) -> Path:
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with both sample packages, built and installed as anybody's would be."""
     target = tmp_path_factory.mktemp("site")
     copies = tmp_path_factory.mktemp("source")  # building leaves files beside the source

@@ -7,6 +7,7 @@ import itertools
 import threading
 import types
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import torch
@@ -37,7 +38,7 @@ SPEC = ModelSpec(
 
 @dataclass(frozen=True)
 class Images(Features, Motion):
-    images: tuple
+    images: tuple[Any, ...]
 
 
 class Good(Model):
@@ -265,7 +266,7 @@ def test_models_without_planes_are_not_given_any() -> None:
 
 
 def test_all_failures_are_told_at_once() -> None:
-    plugin = types.ModuleType("broken_models")
+    plugin: Any = types.ModuleType("broken_models")
     plugin.vsvfi_models = vsvfi.hookimpl(specname="vsvfi_models")(lambda: [SPEC])
     plugin.vsvfi_build = vsvfi.hookimpl(specname="vsvfi_build")(lambda spec: Backwards())
     plugins.register(plugin)

@@ -85,9 +85,11 @@ class Plugins:
         """
         self._load()
         asked = {"spec": spec, "device": device, "dtype": dtype, "weights": weights}
-        model = self._owner_hook(spec.name)(**asked)
+        owner = self._manager.get_plugin(self._owners.get(spec.name, ""))
+        hook = self._manager.hook.vsvfi_build
+        model = next((made for made in _answers(hook, owner, asked) if made is not None), None)
         if model is None:
-            model = self._manager.hook.vsvfi_build(**asked)
+            model = hook(**asked)
         if model is None:
             raise VsvfiError(f"{spec.name}: no plugin builds it; its plugin's vsvfi_build answered None")
         if not isinstance(model, Model):
@@ -153,9 +155,7 @@ class Plugins:
                 self._manager.check_pending()  # without it a misspelt hook is accepted and never called
                 if not self._manager.get_hookcallers(plugin):
                     raise ValueError("it implements no hook of vsvfi.hookspecs; is @vsvfi.hookimpl missing?")
-                # Called without pluggy, which would drop an answer that is None.
-                listing = (h.function for h in self._manager.hook.vsvfi_models.get_hookimpls() if h.plugin is plugin)
-                self._offers[name] = _offered([listed() for listed in listing])
+                self._offers[name] = _offered(_answers(self._manager.hook.vsvfi_models, plugin, {}))
             except BaseException:
                 if self._manager.is_registered(plugin):
                     self._manager.unregister(plugin)
@@ -176,19 +176,18 @@ class Plugins:
                     )  # fmt: skip
         self._specs, self._owners = specs, owners  # replaced, never changed: readers need no lock
 
-    def _owner_hook(self, model: str) -> pluggy.HookCaller:
-        """vsvfi_build of the plugin that listed the model, alone."""
-        with self._lock:
-            owner = self._owners.get(model)
-            others = [plugin for name, plugin in self._manager.list_name_plugin() if name != owner]
-            return self._manager.subset_hook_caller("vsvfi_build", others)
-
     def _blame(self, entry: EntryPoint, why: str) -> None:
         name = entry.name
         if self._manager.has_plugin(name) or name in self._broken:  # the name is another's: say whose plugin it is
             name = f"{name} ({entry.value})"
         self._broken[name] = why
         log.warning("plugin %s is left out: %s", name, why)
+
+
+def _answers(hook: pluggy.HookCaller, plugin: object, asked: Mapping[str, Any]) -> list[Any]:
+    """What one plugin answers to a hook; not through pluggy, which asks all and drops an answer that is None."""
+    own = [impl for impl in hook.get_hookimpls() if impl.plugin is plugin]
+    return [impl.function(*(asked[name] for name in impl.argnames)) for impl in own]
 
 
 def _offered(answers: list[Any]) -> list[ModelSpec]:
