@@ -26,14 +26,7 @@ from vsvfi.model import Model, ModelSpec
 from vsvfi.plugins import Plugins
 
 CPU = torch.device("cpu")
-FACTS: dict[str, Any] = {
-    "family": "f",
-    "variant": "v",
-    "summary": "s",
-    "license": "MIT",
-    "commercial": True,
-    "source": "here",
-}
+FACTS: dict[str, Any] = {"family": "f", "variant": "v", "summary": "s", "license": "MIT", "source": "here"}
 
 
 def spec(name: str) -> ModelSpec:
