@@ -27,32 +27,31 @@ _STRIP = 1 << 15  # pixels of a strip: its maps, samples and weights are about 2
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """Motion and weights at one t, on the flow grid.
+    """Motion and weights at one t.
 
     Attributes:
-        flows: (h, w, 4): candidate motions from 0 to 1 in pixels of the grid: u, v, u, v.
-        shares: (h, w, 3): share of the first candidate, of frame 0, of the plain blend.
+        values: (7, h, w) on the flow grid: two candidate motions from 0 to 1 in its pixels (u, v, u, v), and the
+            shares of the first of them, of frame 0, of the plain blend.
         t: of the frame.
     """
 
-    flows: Array
-    shares: Array
+    values: Array
     t: float
 
 
 def field(motion: Flows, t: float) -> Field:
     """Candidate motions and their weights for the frame at t."""
     h, w = motion.small0.shape
-    sums0, sums1 = np.empty((h, w, 3), np.float32), np.empty((h, w, 3), np.float32)
+    sums0, sums1, errors = (np.empty((h, w, 3), np.float32) for _ in range(3))
+    values = np.empty((7, h, w), np.float32)
     time = np.float32(t)
     kernels.splat(motion.flow01, motion.trust0, time, np.float32(1), sums0)
     kernels.splat(motion.flow10, motion.trust1, np.float32(1 - t), np.float32(-1), sums1)
     fill = cv2.blur(sums0 + sums1, (_FILL, _FILL))
-    flows, errors, shares = (np.empty((h, w, channels), np.float32) for channels in (4, 3, 3))
-    kernels.candidates(sums0, sums1, fill, motion.small0, motion.small1, time, flows, errors)
+    kernels.candidates(sums0, sums1, fill, motion.small0, motion.small1, time, values[:4], errors)
     errors = cv2.GaussianBlur(errors, (0, 0), _ERROR_BLUR)
-    kernels.weigh(sums0, sums1, errors, time, np.float32(motion.fade), shares)
-    return Field(flows, shares, t)
+    kernels.weigh(sums0, sums1, errors, time, np.float32(motion.fade), values[4:])
+    return Field(values, t)
 
 
 def planes(at: Field, planes0: Sequence[Array], planes1: Sequence[Array], peak: float | None) -> list[Array]:
@@ -81,68 +80,84 @@ def _working(plane: Array) -> Array:
 def _same_size(at: Field, jobs: list[tuple[Array, Array, Array]], size: tuple[int, int], peak: float | None) -> None:
     h, w = size
     rows = min(h, max(8, _STRIP // w))
-    maps = np.empty((4, rows, w, 2), np.float32)
-    shares = np.empty((rows, w, 3), np.float32)
+    maps = np.empty((8, rows, w), np.float32)
+    shares = np.empty((3, rows, w), np.float32)
     for top in range(0, h, rows):
         n = min(rows, h - top)
         strip = slice(top, top + n)
-        positions(at.flows, at.shares, h, top, np.float32(at.t), maps[:, :n], shares[:n])
+        positions(at.values, h, top, np.float32(at.t), maps[:, :n], shares[:, :n])
         for plane0, plane1, out in jobs:
             seen = [
-                cv2.remap(plane, maps[k, :n], None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+                cv2.remap(plane, maps[2 * k, :n], maps[2 * k + 1, :n], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
                 for k, plane in enumerate((plane0, plane1, plane0, plane1))
             ]
             still = cv2.addWeighted(plane0[strip], 1 - at.t, plane1[strip], at.t, 0.0, dtype=cv2.CV_32F)
             mixed = out[strip] if out.dtype != np.float16 else still
-            mix(*seen, still, shares[:n], np.float32(peak or 0), mixed)
+            mix(*seen, still, shares[:, :n], np.float32(peak or 0), mixed)
             if mixed is still:
                 out[strip] = still
 
 
+def dense(at: Field, height: int, width: int) -> tuple[Array, Array]:
+    """For people to look at: the mean motion (2, H, W) from 0 to 1 in pixels of the picture, and frame 0's share."""
+    h, w = at.values.shape[1:]
+    u0, v0, u1, v1, first, share, still = at.values
+    moving = 1 - still
+    u, v = moving * (first * u0 + (1 - first) * u1), moving * (first * v0 + (1 - first) * v1)
+    share = moving * share + still * np.float32(1 - at.t)
+    u, v, share = (cv2.resize(value, (width, height)) for value in (u, v, share))
+    return np.stack([u * np.float32(width / w), v * np.float32(height / h)]), share
+
+
 @compiled
-def positions(flows: Array, shares: Array, height: int, top: int, t: float, maps: Array, out: Array) -> None:
+def positions(values: Array, height: int, top: int, t: float, maps: Array, shares: Array) -> None:
     """Where the samples of a strip of a plane lie in both frames, along both motions; and the weights there.
 
     Args:
-        flows: (h, w, 4), on the flow grid.
-        shares: (h, w, 3), on the flow grid.
+        values: (7, h, w), of a Field.
         height: of the plane; its width is the strip's.
         top: first row of the strip.
         t: of the frame.
-        maps: (4, rows, W, 2), float32, filled: x, y in frame 0 and frame 1 along the first motion, then the second.
-        out: (rows, W, 3), float32, filled: the shares.
+        maps: (8, rows, W), float32, filled: x, y in frame 0, in frame 1, along the first motion, then the second.
+        shares: (3, rows, W), float32, filled: the last three of `values`.
     """
-    h, w = flows.shape[:2]
-    rows, width = out.shape[:2]
+    h, w = values.shape[1:]
+    rows, width = shares.shape[1:]
     sx = np.float32(width / w)
     sy = np.float32(height / h)
     half = np.float32(0.5)
-    line = np.empty((w, 7), np.float32)
+    back = np.float32(1) - t
+    one = np.uint32(1)
+    line = np.empty((7, w + 1), np.float32)
+    left = np.empty(width, np.uint32)  # unsigned, so that no check for negative indices keeps the loops from vectors
+    ax = np.empty(width, np.float32)
+    for i in range(width):
+        x = min(max((i + half) / sx - half, np.float32(0)), np.float32(w - 1))
+        left[i] = np.uint32(x)
+        ax[i] = x - np.float32(left[i])
     for r in range(rows):
         y = min(max((r + top + half) / sy - half, np.float32(0)), np.float32(h - 1))
         y0 = int(y)
         y1 = min(y0 + 1, h - 1)
         ay = np.float32(y - y0)
-        for x in range(w):
-            for c in range(4):
-                line[x, c] = flows[y0, x, c] * (1 - ay) + flows[y1, x, c] * ay
-            for c in range(3):
-                line[x, 4 + c] = shares[y0, x, c] * (1 - ay) + shares[y1, x, c] * ay
-        for i in range(width):
-            x = min(max((i + half) / sx - half, np.float32(0)), np.float32(w - 1))
-            x0 = int(x)
-            x1 = min(x0 + 1, w - 1)
-            ax = np.float32(x - x0)
-            bx = np.float32(1) - ax
-            for c in range(2):
-                u = (line[x0, 2 * c] * bx + line[x1, 2 * c] * ax) * sx
-                v = (line[x0, 2 * c + 1] * bx + line[x1, 2 * c + 1] * ax) * sy
-                maps[2 * c, r, i, 0] = i - t * u
-                maps[2 * c, r, i, 1] = (r + top) - t * v
-                maps[2 * c + 1, r, i, 0] = i + (1 - t) * u
-                maps[2 * c + 1, r, i, 1] = (r + top) + (1 - t) * v
-            for c in range(3):
-                out[r, i, c] = line[x0, 4 + c] * bx + line[x1, 4 + c] * ax
+        for c in range(7):
+            for k in range(w):
+                line[c, k] = values[c, y0, k] * (1 - ay) + values[c, y1, k] * ay
+            line[c, w] = line[c, w - 1]
+        here = np.float32(r + top)
+        for c in range(2):
+            for i in range(width):
+                k = left[i]
+                u = (line[2 * c, k] + (line[2 * c, k + one] - line[2 * c, k]) * ax[i]) * sx
+                v = (line[2 * c + 1, k] + (line[2 * c + 1, k + one] - line[2 * c + 1, k]) * ax[i]) * sy
+                maps[4 * c, r, i] = np.float32(i) - t * u
+                maps[4 * c + 1, r, i] = here - t * v
+                maps[4 * c + 2, r, i] = np.float32(i) + back * u
+                maps[4 * c + 3, r, i] = here + back * v
+        for c in range(3):
+            for i in range(width):
+                k = left[i]
+                shares[c, r, i] = line[4 + c, k] + (line[4 + c, k + one] - line[4 + c, k]) * ax[i]
 
 
 @compiled
@@ -155,17 +170,17 @@ def mix(a0: Array, a1: Array, b0: Array, b1: Array, still: Array, shares: Array,
         b0: the same.
         b1: the same.
         still: (rows, W) float32, the plain blend.
-        shares: (rows, W, 3): of motion a, of frame 0, of `still`.
+        shares: (3, rows, W): of motion a, of frame 0, of `still`.
         peak: limit of an integer format; 0: the plane is float.
         out: (rows, W), filled; may be `still`.
     """
     rows, width = out.shape
     for r in range(rows):
         for i in range(width):
-            a = a1[r, i] + shares[r, i, 1] * (np.float32(a0[r, i]) - a1[r, i])
-            b = b1[r, i] + shares[r, i, 1] * (np.float32(b0[r, i]) - b1[r, i])
-            value = b + shares[r, i, 0] * (a - b)
-            value += shares[r, i, 2] * (still[r, i] - value)
+            a = a1[r, i] + shares[1, r, i] * (np.float32(a0[r, i]) - a1[r, i])
+            b = b1[r, i] + shares[1, r, i] * (np.float32(b0[r, i]) - b1[r, i])
+            value = b + shares[0, r, i] * (a - b)
+            value += shares[2, r, i] * (still[r, i] - value)
             if peak > 0:
                 value = min(max(value, np.float32(0)), peak) + np.float32(0.5)
             out[r, i] = value

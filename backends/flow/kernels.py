@@ -38,17 +38,19 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 def sample(image: Array, x: float, y: float) -> float:
     """`image` at (x, y), bilinear, the edge repeated beyond it."""
     h, w = image.shape
-    x = min(max(x, 0.0), w - 1.0)
-    y = min(max(y, 0.0), h - 1.0)
-    x0 = int(x)
-    y0 = int(y)
-    x1 = min(x0 + 1, w - 1)
-    y1 = min(y0 + 1, h - 1)
-    ax = np.float32(x - x0)
-    ay = np.float32(y - y0)
-    top = image[y0, x0] * (1 - ax) + image[y0, x1] * ax
-    low = image[y1, x0] * (1 - ax) + image[y1, x1] * ax
-    return top * (1 - ay) + low * ay  # type: ignore[no-any-return]
+    x = min(max(x, np.float32(0)), np.float32(w - 1))
+    y = min(max(y, np.float32(0)), np.float32(h - 1))
+    x0 = np.uint32(x)
+    y0 = np.uint32(y)
+    x1 = min(x0 + np.uint32(1), np.uint32(w - 1))
+    y1 = min(y0 + np.uint32(1), np.uint32(h - 1))
+    ax = x - np.float32(x0)
+    ay = y - np.float32(y0)
+    top = np.float32(image[y0, x0])
+    top += (np.float32(image[y0, x1]) - top) * ax
+    low = np.float32(image[y1, x0])
+    low += (np.float32(image[y1, x1]) - low) * ax
+    return top + (low - top) * ay  # type: ignore[no-any-return]
 
 
 @compiled
@@ -67,11 +69,11 @@ def doubt(flow: Array, back: Array, own: Array, other: Array, scale: float, out:
         for x in range(w):
             u = flow[y, x, 0]
             v = flow[y, x, 1]
-            fx = x + u
-            fy = y + v
+            fx = np.float32(x) + u
+            fy = np.float32(y) + v
             du = u + sample(back[:, :, 0], fx, fy)
             dv = v + sample(back[:, :, 1], fx, fy)
-            out[y, x] = math.sqrt(du * du + dv * dv) + abs(own[y, x] - sample(other, fx, fy)) * scale
+            out[y, x] = math.sqrt(du * du + dv * dv) + abs(np.float32(own[y, x]) - sample(other, fx, fy)) * scale
 
 
 @compiled
@@ -127,12 +129,13 @@ def candidates(
         fill: (h, w, 3), their sum, widely blurred.
         small0, small1: (h, w), uint8: the frames.
         t: of the frame.
-        flows: (h, w, 4), float32, filled: u, v from frame 0's splat, u, v from frame 1's; both from 0 to 1.
+        flows: (4, h, w), float32, filled: u, v from frame 0's splat, u, v from frame 1's; both from 0 to 1.
         errors: (h, w, 3), float32, filled: |frame 0 - frame 1| along each, and without any motion.
     """
     h, w = small0.shape
     hint = np.float32(1e-3)
     last = np.float32(3e-3)
+    back = np.float32(1) - t
     for y in range(h):
         for x in range(w):
             for c in range(2):
@@ -141,10 +144,10 @@ def candidates(
                 mass = own[y, x, 2] + hint * other[y, x, 2] + last * fill[y, x, 2] + np.float32(1e-12)
                 u = (own[y, x, 0] + hint * other[y, x, 0] + last * fill[y, x, 0]) / mass
                 v = (own[y, x, 1] + hint * other[y, x, 1] + last * fill[y, x, 1]) / mass
-                flows[y, x, 2 * c] = u
-                flows[y, x, 2 * c + 1] = v
-                seen0 = sample(small0, x - t * u, y - t * v)
-                seen1 = sample(small1, x + (1 - t) * u, y + (1 - t) * v)
+                flows[2 * c, y, x] = u
+                flows[2 * c + 1, y, x] = v
+                seen0 = sample(small0, np.float32(x) - t * u, np.float32(y) - t * v)
+                seen1 = sample(small1, np.float32(x) + back * u, np.float32(y) + back * v)
                 errors[y, x, c] = abs(seen0 - seen1)
             errors[y, x, 2] = abs(np.float32(small0[y, x]) - small1[y, x])
 
@@ -159,7 +162,7 @@ def weigh(sums0: Array, sums1: Array, errors: Array, t: float, fade: float, out:
         errors: (h, w, 3), of the two motions and of none.
         t: of the frame.
         fade: 0 to 1: brightness changes as a whole.
-        out: (h, w, 3), float32, filled: share of the first motion, share of frame 0, share of the plain blend.
+        out: (3, h, w), float32, filled: share of the first motion, share of frame 0, share of the plain blend.
     """
     h, w = errors.shape[:2]
     still = FADE_BLEND * fade
@@ -168,11 +171,11 @@ def weigh(sums0: Array, sums1: Array, errors: Array, t: float, fade: float, out:
             mass0 = sums0[y, x, 2] * (1 - t)
             mass1 = sums1[y, x, 2] * t
             odds = math.exp(min((errors[y, x, 0] - errors[y, x, 1]) / TOLERANCE, 30.0))
-            out[y, x, 0] = (mass0 + 1e-3) / (mass0 + 1e-3 + (mass1 + 1e-3) * odds)
+            out[0, y, x] = (mass0 + 1e-3) / (mass0 + 1e-3 + (mass1 + 1e-3) * odds)
             seen0 = mass0 + FLOOR * (1 - t)
             share = seen0 / (seen0 + mass1 + FLOOR * t)
             # Each frame has brightness of its own: only by time do they mix to the brightness at t.
-            out[y, x, 1] = share + fade * (1 - t - share)
+            out[1, y, x] = share + fade * (1 - t - share)
             error = min(errors[y, x, 0], errors[y, x, 1])
             misfit = error / (error + BLEND * (errors[y, x, 2] + 1))
-            out[y, x, 2] = misfit + still * (1 - misfit)
+            out[2, y, x] = misfit + still * (1 - misfit)

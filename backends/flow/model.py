@@ -97,13 +97,9 @@ class Flow(Model):
         """Both motions mixed as the picture is, and the share of frame 0, in full resolution."""
         assert isinstance(motion, FlowMotion), "our own relate made it"
         height, width = _shape(motion.features0)[-2:]
-        at = compose.field(motion.flows[0], t)
-        share = at.shares[..., :1]
-        flow = cv2.resize(share * at.flows[..., :2] + (1 - share) * at.flows[..., 2:], (width, height))
-        h, w = share.shape[:2]
-        flow01 = torch.from_numpy(flow * np.array([width / w, height / h], np.float32)).permute(2, 0, 1).contiguous()
-        mask = torch.from_numpy(cv2.resize(at.shares[..., 1], (width, height)))[None]
-        return Explanation(-t * flow01, (1 - t) * flow01, mask)
+        flow, share = compose.dense(compose.field(motion.flows[0], t), height, width)
+        flow01, mask = torch.from_numpy(flow), torch.from_numpy(share)
+        return Explanation(-t * flow01, (1 - t) * flow01, mask[None])
 
     def _picture(self, planes: Sequence[Array], luma: tuple[float, ...], peak: float) -> Picture:
         height, width = planes[0].shape
