@@ -16,6 +16,7 @@ import vsvfi
 from vsvfi import plugins, testing
 from vsvfi.frames.planes import Planes
 from vsvfi.model import Explanation, Features, Model, ModelSpec, Motion
+from vsvfi.tiling import Tiled
 
 CPU = torch.device("cpu")
 
@@ -28,6 +29,11 @@ def flow() -> Model:
 @pytest.mark.parametrize("check", testing.checks(plugins.spec("flow")), ids=lambda check: check.__name__)
 def test_flow(check: testing.Check, flow: Model) -> None:
     check(flow)
+
+
+@pytest.mark.parametrize("check", testing.checks(plugins.spec("flow")), ids=lambda check: check.__name__)
+def test_flow_in_tiles(check: testing.Check, flow: Model) -> None:
+    check(Tiled(flow, 64, 16))
 
 
 SPEC = ModelSpec(
