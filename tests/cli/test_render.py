@@ -58,7 +58,7 @@ def test_what_is_left_out_is_said(tmp_path: Path) -> None:
     source = make(tmp_path / "in.mkv", Recipe(subtitle="subrip"))
     done = run(tmp_path, "render", source, tmp_path / "out.mp4")
     assert done.returncode == 0
-    assert done.stderr == "vsvfi render: stream 1 (subtitle: srt) is left out: mp4 cannot hold it\n"
+    assert done.stderr == "vsvfi render: stream 1 (subtitle, srt) is left out: mp4 cannot hold it\n"
 
 
 @pytest.mark.parametrize(

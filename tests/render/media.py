@@ -10,6 +10,7 @@ from typing import Any
 
 import av
 import numpy as np
+from av.stream import Disposition
 
 RATE = 48000
 FONT = b"\x00\x01\x00\x00 not really a font"
@@ -27,7 +28,9 @@ class Recipe:
     codec: str = "ffv1"
     audio: tuple[str, ...] = ()
     subtitle: str | None = None
+    forced: int | None = None
     chapters: bool = False
+    cover: bytes | None = None
     attachment: bool = False
     aspect: Fraction = Fraction(1)
     tags: dict[str, int] = field(default_factory=dict)
@@ -42,6 +45,10 @@ def make(path: Path, recipe: Recipe) -> Path:
         video = _video_stream(out, recipe)
         sounds = [_audio_stream(out, codec) for codec in recipe.audio]
         text: Any = out.add_mux_stream(recipe.subtitle) if recipe.subtitle else None
+        if recipe.forced is not None:
+            sounds[recipe.forced].disposition = Disposition.forced
+        if recipe.cover:
+            out.add_attachment("cover.png", "image/png", recipe.cover)
         if recipe.attachment:
             out.add_attachment("font.ttf", "font/ttf", FONT)
         if recipe.chapters:
@@ -109,8 +116,8 @@ def _write_audio(out: Any, stream: Any, end: Fraction) -> None:
     for part in resampler.resample(frame):
         fifo.write(part)
     size = stream.codec_context.frame_size or 1024
-    while (part := fifo.read(size)) or (part := fifo.read(0, partial=True)):
-        out.mux(stream.encode(part))
+    while rest := fifo.read(size) or fifo.read(0, partial=True):
+        out.mux(stream.encode(rest))
     out.mux(stream.encode(None))
 
 
@@ -152,6 +159,7 @@ class Seen:
 
 def see(path: Path) -> Seen:
     """Read a whole file back, pixels too."""
+    box: Any
     with av.open(str(path)) as box:
         spans: dict[int, list[tuple[Fraction, Fraction, bytes]]] = {}
         for packet in box.demux([s for s in box.streams if s.type != "attachment"]):
@@ -172,11 +180,9 @@ def see(path: Path) -> Seen:
             metadata=dict(box.metadata),
             languages=[s.language for s in box.streams if s.type == "audio"],
             chapters=[
-                (
-                    c["metadata"].get("title", ""),
-                    *(c[k] * Fraction(1, c["time_base"].denominator) for k in ("start", "end")),
-                )
+                (c["metadata"].get("title", ""), c["start"] * tick, c["end"] * tick)
                 for c in box.chapters()
+                for tick in [Fraction(1, c["time_base"].denominator)]
             ],
             attachments=[s.data for s in box.streams if s.type == "attachment"],
             subtitles=[span for i, rows in spans.items() if types[i] == "subtitle" for span in rows],

@@ -5,8 +5,11 @@ from __future__ import annotations
 import logging
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
+import av
 import pytest
+from av.stream import Disposition
 
 from vsvfi.render.job import render
 from vsvfi.render.settings import Settings
@@ -18,7 +21,7 @@ FRAME = Fraction(1, 24)
 SOUND = Fraction(1024, 48000)
 FULL = Recipe(frames=48, audio=("aac", "flac"), subtitle="subrip", chapters=True, attachment=True,
               metadata={"title": "A title"})  # fmt: skip
-QUICK = {"preset": "ultrafast", "crf": 1.0}
+QUICK: dict[str, Any] = {"preset": "ultrafast", "crf": 1.0}
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +66,7 @@ def test_a_part_starts_and_ends_together(
 ) -> None:
     first = 0 if start is None else {"0.5": 12, "0.51": 13}[start]
     past = 48 if end is None else round(Fraction(end) * 24)
-    cut = Settings(**QUICK, start=start and Fraction(start), end=end and Fraction(end))
+    cut = Settings(**QUICK, start=Fraction(start) if start else None, end=Fraction(end) if end else None)
     report = render(full, tmp_path / f"out{suffix}", cut, interpolate=double)
     seen = see(tmp_path / f"out{suffix}")
     length = (past - first) * FRAME
@@ -90,8 +93,8 @@ def test_what_a_container_cannot_hold_is_named(full: Path, tmp_path: Path, caplo
         render(full, tmp_path / "out.mp4", Settings(**QUICK), interpolate=double)
     said = [record.getMessage() for record in caplog.records]
     assert said == [
-        "stream 3 (subtitle: srt) is left out: mp4 cannot hold it",
-        "stream 4 (attachment: font.ttf) is left out: mp4 cannot hold it",
+        "stream 3 (subtitle, srt) is left out: mp4 cannot hold it",
+        "stream 4 (attachment, font.ttf) is left out: mp4 cannot hold it",
     ]
     assert see(tmp_path / "out.mp4").kinds == ["video:h264", "audio:aac", "audio:flac"]
 
@@ -110,3 +113,23 @@ def test_a_late_picture_stays_late(tmp_path: Path) -> None:
     seen = see(tmp_path / "out.mp4")
     assert seen.starts["audio"] == 0
     assert seen.times == [Fraction(1, 2) + n * FRAME / 2 for n in range(48)]
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
+@pytest.mark.parametrize("start", [None, Fraction(1)], ids=["whole", "part"])
+def test_a_cover_stays_a_cover(tmp_path: Path, suffix: str, start: Fraction | None) -> None:
+    picture = tmp_path / "cover.png"
+    av.VideoFrame(32, 32, "rgb24").to_image().save(picture)
+    source = make(tmp_path / "in.mkv", Recipe(frames=48, audio=("aac",), cover=picture.read_bytes()))
+    render(source, tmp_path / f"out{suffix}", Settings(**QUICK, start=start), interpolate=double)
+    with av.open(str(tmp_path / f"out{suffix}")) as box:
+        [cover] = [s for s in box.streams.video if s.disposition & Disposition.attached_pic]
+        assert bytes(next(p for p in box.demux(cover) if p.size)) == picture.read_bytes()
+
+
+def test_which_track_is_forced_or_default_is_copied(tmp_path: Path) -> None:
+    source = make(tmp_path / "in.mkv", Recipe(frames=24, audio=("aac", "aac"), forced=1))
+    render(source, tmp_path / "out.mkv", Settings(**QUICK), interpolate=double)
+    with av.open(str(source)) as given, av.open(str(tmp_path / "out.mkv")) as box:
+        assert [s.disposition for s in box.streams] == [s.disposition for s in given.streams]
+        assert box.streams.audio[1].disposition & Disposition.forced

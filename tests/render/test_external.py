@@ -58,7 +58,7 @@ def test_what_is_left_out_is_said_before_the_first_frame(tmp_path: Path, caplog:
     said: list[str] = []
     settings = Settings(encoder=command("x264"))
     render(source, tmp_path / "out.mp4", settings, interpolate=same, progress=lambda _: said.append(caplog.text))
-    assert "stream 1 (subtitle: srt) is left out: mp4 cannot hold it" in said[0]
+    assert "stream 1 (subtitle, srt) is left out: mp4 cannot hold it" in said[0]
     assert len(caplog.records) == 1
 
 

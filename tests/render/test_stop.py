@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 import vapoursynth as vs
@@ -15,7 +16,7 @@ from vsvfi.render.settings import Progress, Settings
 from .conftest import double, same
 from .media import Recipe, make, see
 
-QUICK = {"preset": "ultrafast"}
+QUICK: dict[str, Any] = {"preset": "ultrafast"}
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +144,7 @@ def test_outputs_that_cannot_be(source: Path, tmp_path: Path, out: str, message:
     ],
 )
 def test_nonsense_is_refused_before_anything_is_written(
-    source: Path, tmp_path: Path, options: dict[str, object], message: str
+    source: Path, tmp_path: Path, options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(OptionError, match=message):
         render(source, tmp_path / "out.mkv", Settings(**options), interpolate=same)

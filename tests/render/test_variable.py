@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 import vapoursynth as vs
@@ -17,7 +18,7 @@ from .media import Recipe, level, make, see
 MS = Fraction(1, 1000)
 # Film with every fifth frame missing, as a phone or a deduplicating encoder leaves it.
 TIMES = [n * 40 * MS for n in range(40) if n % 5 != 3]
-QUICK = {"preset": "ultrafast", "crf": 1.0}
+QUICK: dict[str, Any] = {"preset": "ultrafast", "crf": 1.0}
 
 
 @pytest.fixture(scope="module")

@@ -152,7 +152,7 @@ class ExternalEncoding:
         tick = clock([*(start for start, _ in self._times), self._times[-1][0] + self._times[-1][1]])
         muxer = Muxer(self._path, self._source)
         with av.open(str(self.raw), format=self._command.codec) as raw:
-            stream = muxer.output.add_stream_from_template(raw.streams.video[0])
+            stream = muxer.output.add_stream_from_template(raw.streams.video[0], opaque=True)
             muxer.copy_others(stream, self._span)
             packets = (packet for packet in raw.demux(video=0) if packet.size)
             muxer.write(_timed(packets, stream, shown, self._times, tick))

@@ -52,6 +52,7 @@ class Muxer:
         first = next(iter(self._source.streams.video), None)
         if first is not None:
             picture.metadata.update(fresh(first.metadata))
+            picture.disposition = first.disposition
         if self._path.suffix.lower() not in RAW:
             self._copies = Copies(self._source, self.output, span)
             self.notes += self._copies.notes

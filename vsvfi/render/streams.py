@@ -28,6 +28,8 @@ _STALE = (
     "bps",
     "number_of_",
     "_statistics",
+    "handler_name",
+    "vendor_id",
 )
 _EARLY = 2_000_000
 """Microseconds before the cut at which reading begins: audio is stored up to a second away from its picture."""
@@ -83,6 +85,8 @@ class Copies:
                 continue  # MP4 keeps its chapters' names in such a stream; they are copied as chapters
             elif stream.type in ("data", "unknown"):
                 self._leave_out(stream, "its kind cannot be copied")
+            elif stream.type == "video" and "matroska" in self._output.format.name:
+                self._attach_cover(stream)
             elif _add_to(_scratch(self._output), stream, try_it=True) is None:
                 self._leave_out(stream, f"{self._output.format.name} cannot hold it")
             else:
@@ -92,11 +96,22 @@ class Copies:
         if chapters:
             self._output.set_chapters(chapters)
 
+    def _attach_cover(self, stream: Any) -> None:
+        """Matroska keeps covers as attachments, which libav shows as pictures when it reads them."""
+        kind = {"png": "png", "mjpeg": "jpeg"}.get(stream.codec_context.name)
+        with av.open(self._source.name) as again:
+            picture = next((bytes(p) for p in again.demux(again.streams[stream.index]) if p.size), None)
+        if kind is None or picture is None:
+            self._leave_out(stream, f"{self._output.format.name} cannot hold it")
+        else:
+            name = stream.metadata.get("filename") or f"cover.{kind.replace('e', '')}"
+            self._output.add_attachment(name, f"image/{kind}", picture)
+
     def _leave_out(self, stream: Any, why: str) -> None:
-        kind = stream.codec_context.name if stream.codec_context is not None else stream.metadata.get("filename", "")
-        language = stream.metadata.get("language", "und")
-        what = ", ".join(word for word in (kind, language if language != "und" else "") if word)
-        self.notes.append(f"stream {stream.index} ({stream.type}{': ' if what else ''}{what}) is left out: {why}")
+        kind = stream.codec_context.name if stream.codec_context is not None else stream.metadata.get("filename")
+        language = stream.metadata.get("language")
+        known = [stream.type, kind, None if language == "und" else language]
+        self.notes.append(f"stream {stream.index} ({', '.join(k for k in known if k)}) is left out: {why}")
 
     def _read(self) -> Iterator[tuple[Fraction, Any]]:
         streams = [s for s in self._source.streams if s.index in self._to and s.type != "attachment"]
@@ -105,9 +120,11 @@ class Copies:
         if self._span.start is not None:
             self._source.seek(max(0, int(self._span.start * 1_000_000) - _EARLY))
         for packet in self._source.demux(streams):
+            tick = _fraction(packet.time_base)
+            if packet.stream.type == "video" and packet.size:
+                packet.pts = packet.dts = round(self._span.origin / tick)  # a cover has no time of its own
             if packet.dts is None and packet.pts is None:
                 continue  # the empty one that ends a stream
-            tick = _fraction(packet.time_base)
             if not self._keep(packet, tick):
                 continue
             shift = round(self._span.origin / tick)
@@ -122,8 +139,6 @@ class Copies:
         begin = _first(packet.pts, packet.dts) * tick
         length = (packet.duration or 0) * tick
         start, end = self._span.start, self._span.end
-        if packet.stream.type == "video":  # a cover has no time
-            return True
         if end is not None and begin + (length / 2 if packet.stream.type == "audio" else 0) >= end:
             return False
         if start is None or begin >= start:
@@ -147,7 +162,8 @@ def _add_to(output: OutputContainer, stream: Any, *, try_it: bool = False) -> An
             name = stream.metadata.get("filename") or f"attachment-{stream.index}"
             made = output.add_attachment(name, stream.mimetype or "application/octet-stream", stream.data)
         else:
-            made = output.add_stream_from_template(stream)
+            made = output.add_stream_from_template(stream, opaque=True)
+            made.disposition = stream.disposition
             made.metadata.clear()
             made.metadata.update(fresh(stream.metadata))
         if try_it:
