@@ -21,6 +21,7 @@ from .kernels import compiled
 type Array = np.ndarray[Any, Any]
 
 _ERROR_BLUR = 1.5
+_MEDIAN = 5  # lone vectors would tear specks out of an object's edge
 _FILL = 15  # side of the window that holes in both splats are filled from, flow grid pixels
 _STRIP = 1 << 15  # pixels of a strip: its maps, samples and weights are about 2 MB
 
@@ -49,6 +50,8 @@ def field(motion: Flows, t: float) -> Field:
     kernels.splat(motion.flow10, motion.trust1, np.float32(1 - t), np.float32(-1), sums1)
     fill = cv2.blur(sums0 + sums1, (_FILL, _FILL))
     kernels.candidates(sums0, sums1, fill, motion.small0, motion.small1, time, values[:4], errors)
+    for channel in values[:4]:
+        cv2.medianBlur(channel, _MEDIAN, channel)
     errors = cv2.GaussianBlur(errors, (0, 0), _ERROR_BLUR)
     kernels.weigh(sums0, sums1, errors, time, np.float32(motion.fade), values[4:])
     return Field(values, t)
@@ -59,7 +62,8 @@ def planes(at: Field, planes0: Sequence[Array], planes1: Sequence[Array], peak: 
 
     Args:
         at: motion and weights.
-        planes0, planes1: (H, W) arrays of one type, uint8, uint16, float16 or float32; rows may be padded.
+        planes0: (H, W) arrays of one type, uint8, uint16, float16 or float32; rows may be padded.
+        planes1: the same of the other frame.
         peak: largest sample of an integer format; None: float, neither rounded nor limited.
 
     Returns:

@@ -85,7 +85,8 @@ def _dis(small0: Array, small1: Array) -> Array:
     )
     scale = np.array([w / coarse0.shape[1], h / coarse0.shape[0]], np.float32)
     guess = cv2.resize(guesser.calc(coarse0, coarse1, None), (w, h)) * scale
-    return np.nan_to_num(searcher.calc(small0, small1, guess), copy=False)
+    flow: Array = searcher.calc(small0, small1, guess)
+    return np.nan_to_num(flow, copy=False)
 
 
 def _searchers() -> tuple[Any, Any]:
@@ -96,7 +97,7 @@ def _searchers() -> tuple[Any, Any]:
 
 
 def _searcher(stride: int, variational: int) -> Any:
-    dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     dis.setFinestScale(0)  # the picture is small already
     dis.setPatchStride(stride)
     dis.setVariationalRefinementIterations(variational)
@@ -113,7 +114,6 @@ def _coarse_size(height: int, width: int) -> tuple[int, int]:
 def _trust(flow: Array, back: Array, own: Array, other: Array) -> Array:
     doubts = np.empty(own.shape, np.float32)
     kernels.doubt(flow, back, own, other, np.float32(_CODE_VALUES), doubts)
-    doubts = cv2.GaussianBlur(doubts, (0, 0), _BLUR)
-    trust: Array = cv2.exp(-doubts)
+    trust: Array = cv2.exp(-cv2.GaussianBlur(doubts, (0, 0), _BLUR))
     trust += np.float32(1e-4)
     return trust

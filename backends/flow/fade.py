@@ -41,7 +41,8 @@ def find(thumb0: Array, thumb1: Array) -> Fade:
     """Fit one frame's levels to the other's, in spite of what moved.
 
     Args:
-        thumb0, thumb1: the frames, so small that most of what moves stays in its pixel; uint8.
+        thumb0: frame 0, so small that most of what moves stays in its pixel; uint8.
+        thumb1: frame 1, of the same size.
 
     Returns:
         The fit by reweighted least squares: pixels that do not follow the rest lose their say.

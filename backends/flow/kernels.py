@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numba
 import numpy as np
@@ -29,13 +29,14 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     refuses to decorate at all, and then every process compiles for itself.
     """
     try:
-        return numba.njit(nogil=True, fastmath=True, cache=True)(function)  # type: ignore[no-any-return]
+        kernel = numba.njit(nogil=True, fastmath=True, cache=True)(function)
     except RuntimeError:
-        return numba.njit(nogil=True, fastmath=True)(function)  # type: ignore[no-any-return]
+        kernel = numba.njit(nogil=True, fastmath=True)(function)
+    return cast("Callable[..., Any]", kernel)
 
 
 @compiled
-def sample(image: Array, x: float, y: float) -> float:
+def sample(image: Array, x: Any, y: Any) -> Any:
     """`image` at (x, y), bilinear, the edge repeated beyond it."""
     h, w = image.shape
     x = min(max(x, np.float32(0)), np.float32(w - 1))
@@ -50,7 +51,7 @@ def sample(image: Array, x: float, y: float) -> float:
     top += (np.float32(image[y0, x1]) - top) * ax
     low = np.float32(image[y1, x0])
     low += (np.float32(image[y1, x1]) - low) * ax
-    return top + (low - top) * ay  # type: ignore[no-any-return]
+    return top + (low - top) * ay
 
 
 @compiled
@@ -60,7 +61,8 @@ def doubt(flow: Array, back: Array, own: Array, other: Array, scale: float, out:
     Args:
         flow: (h, w, 2), from `own` to `other`.
         back: (h, w, 2), from `other` to `own`.
-        own, other: (h, w), uint8.
+        own: (h, w), uint8.
+        other: (h, w), uint8.
         scale: pixels of disagreement that one code value counts as.
         out: (h, w), float32, filled.
     """
@@ -125,9 +127,11 @@ def candidates(
     A hole in one frame's splat takes the other's motion, a hole in both that of the surroundings.
 
     Args:
-        sums0, sums1: (h, w, 3), what `splat` made of each frame's flow.
+        sums0: (h, w, 3), what `splat` made of frame 0's flow.
+        sums1: the same of frame 1.
         fill: (h, w, 3), their sum, widely blurred.
-        small0, small1: (h, w), uint8: the frames.
+        small0: (h, w), uint8: frame 0.
+        small1: (h, w), uint8: frame 1.
         t: of the frame.
         flows: (4, h, w), float32, filled: u, v from frame 0's splat, u, v from frame 1's; both from 0 to 1.
         errors: (h, w, 3), float32, filled: |frame 0 - frame 1| along each, and without any motion.

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 import torch
-from torch import Tensor
 
 from vsvfi.errors import ShapeError
 from vsvfi.frames.planes import Planes
