@@ -16,7 +16,7 @@ from .color.matrices import code_range, rgb_to_yuv
 from .frames.planes import ColorInfo, PlaneFormat
 
 _FULL_COLOR = 1 / 24
-"""Flow of this share of the picture's height is fully saturated: fixed, so that a colour means the same in every frame."""
+"""Flow of this share of the height is fully saturated: fixed, so that a colour means the same in every frame."""
 
 _ARCS = (15, 6, 4, 11, 13, 6)
 """Steps from red to yellow, green, cyan, blue, magenta and back: more where the eye tells more hues apart."""
