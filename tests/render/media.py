@@ -36,6 +36,7 @@ class Recipe:
     tags: dict[str, int] = field(default_factory=dict)
     metadata: dict[str, str] = field(default_factory=dict)
     tick: Fraction | None = None
+    options: dict[str, str] = field(default_factory=dict)
 
 
 def make(path: Path, recipe: Recipe) -> Path:
@@ -63,7 +64,7 @@ def make(path: Path, recipe: Recipe) -> Path:
 
 
 def _video_stream(out: Any, recipe: Recipe) -> Any:
-    stream = out.add_stream(recipe.codec, rate=recipe.fps)
+    stream = out.add_stream(recipe.codec, rate=recipe.fps, options=recipe.options)
     stream.width, stream.height = recipe.size
     stream.pix_fmt = recipe.pixels
     stream.codec_context.time_base = recipe.tick or 1 / recipe.fps

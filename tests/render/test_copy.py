@@ -12,7 +12,7 @@ import pytest
 from av.stream import Disposition
 
 from vsvfi.render.job import render
-from vsvfi.render.settings import Settings
+from vsvfi.render.settings import Report, Settings
 
 from .conftest import double
 from .media import FONT, Recipe, even, level, make, see
@@ -31,7 +31,7 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_everything_arrives(full: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     report = render(full, tmp_path / "out.mkv", Settings(**QUICK), interpolate=double)
-    assert (report.frames, report.fps, report.duration) == (96, 48, 2)
+    assert report == Report(tmp_path / "out.mkv", 96, Fraction(2), Fraction(48))
     seen = see(tmp_path / "out.mkv")
     assert seen.kinds == ["video:h264", "audio:aac", "audio:flac", "subtitle:srt"]
     assert seen.languages == ["fin", "fin"]

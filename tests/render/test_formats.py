@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,9 +11,11 @@ import pytest
 import vapoursynth as vs
 
 from vsvfi.errors import RenderError
+from vsvfi.render.hdr import hdr_of
 from vsvfi.render.job import render
 from vsvfi.render.picture import picture_of, to_libav
 from vsvfi.render.settings import Settings
+from vsvfi.render.source import open_source
 
 from .conftest import same
 from .media import Recipe, level, make, see
@@ -100,3 +103,37 @@ def test_float_is_refused_by_name() -> None:
     frame = vs.core.std.BlankClip(format=vs.YUV444PS, length=1).get_frame(0)
     with pytest.raises(RenderError, match="no encoder takes YUV444PS"):
         picture_of(frame)
+
+
+DISPLAY = {
+    "master-display": "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50)",
+    "max-cll": "1000,400",
+}
+
+
+@pytest.fixture(scope="module")
+def hdr_source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    words = ":".join(f"{name}={value}" for name, value in DISPLAY.items())
+    recipe = Recipe(codec="libx265", pixels="yuv420p10le", frames=4, size=(128, 96), tags=HDR,
+                    options={"x265-params": f"log-level=error:{words}"})  # fmt: skip
+    return make(tmp_path_factory.mktemp("hdr") / "in.mkv", recipe)
+
+
+@pytest.mark.parametrize("encoder", ["libx264", "libx265", "libsvtav1", "x264 --preset ultrafast", "x265 -p ultrafast"])
+def test_hdr10_metadata_is_kept(hdr_source: Path, tmp_path: Path, encoder: str) -> None:
+    program = encoder.split()[0]
+    if not program.startswith("lib") and shutil.which(program) is None:
+        pytest.skip(f"{program} is not installed")
+    render(hdr_source, tmp_path / "out.mkv", Settings(encoder=encoder), interpolate=same)
+    given, seen = (hdr_of(open_source(p).clip.get_frame(0)) for p in (hdr_source, tmp_path / "out.mkv"))
+    assert given is not None
+    assert seen is not None
+    assert seen.light == given.light == (1000, 400)
+    # AV1 counts in coarser steps.
+    assert np.array(seen.points) == pytest.approx(np.array(given.points), abs=1e-4)
+    assert seen.luminance == pytest.approx(given.luminance, rel=1e-2)
+
+
+def test_losing_hdr10_metadata_is_told(hdr_source: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    render(hdr_source, tmp_path / "out.mkv", LOSSLESS, interpolate=same)
+    assert "ffv1 does not keep HDR10 metadata" in caplog.text

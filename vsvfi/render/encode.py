@@ -30,7 +30,8 @@ class Encoding:
     Args:
         path: the file, written from its beginning.
         source: whose other streams are copied.
-        encoder, options: which, and how it is set.
+        encoder: which.
+        crf, preset: how it is set; None: as it is by default.
         picture: what all frames are.
         rate: frames a second, about; exact where it is constant.
         tick: seconds; all times given to `write` are whole multiples of it, or are rounded.
@@ -38,16 +39,19 @@ class Encoding:
     """
 
     def __init__(
-        self, path: Path, source: Path, encoder: Encoder, options: dict[str, str], picture: Picture,
+        self, path: Path, source: Path, encoder: Encoder, crf: float | None, preset: str | None, picture: Picture,
         rate: Fraction, tick: Fraction, span: Span,
     ) -> None:  # fmt: skip
         check_format(encoder, picture)
         self._picture = picture
         self._tick = tick
         self._muxer = Muxer(path, source)
-        self._stream = self._add_stream(path, encoder, options, rate)
+        own = picture.hdr.arguments(encoder.codec) if picture.hdr is not None and encoder.params else {}
+        self._stream = self._add_stream(path, encoder, encoder.options(crf, preset, own), rate)
         self._muxer.copy_others(self._stream, span)
         self.notes = self._muxer.notes
+        if picture.hdr is not None and not encoder.params:
+            self.notes.append(f"{encoder.name} does not keep HDR10 metadata (mastering display, content light)")
         if encoder.name == "libsvtav1" and picture.tags.aspect != 1 and path.suffix.lower() in _MATROSKA:
             # SVT-AV1 does not write it into the stream, and PyAV cannot set what Matroska would write.
             shape = f"{picture.tags.aspect.numerator}:{picture.tags.aspect.denominator}"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shlex
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 
@@ -24,17 +25,21 @@ class Encoder:
         crf: quality when none is asked for; None: it is lossless and has no such number.
         worst: the largest crf.
         presets: what `preset` may be, fastest first.
-        quiet: options that keep the library from writing to the terminal.
+        codec: the standard it follows, in libavcodec's words.
+        params: libavcodec's option for options in the library's own words, as name=value:name=value.
+        quiet: those of them that keep the library from writing to the terminal.
     """
 
     name: str
     crf: float | None = None
     worst: int = 51
     presets: tuple[str, ...] = ()
-    quiet: tuple[tuple[str, str], ...] = ()
+    codec: str = ""
+    params: str = ""
+    quiet: tuple[str, ...] = ()
 
-    def options(self, crf: float | None, preset: str | None) -> dict[str, str]:
-        """Its libavcodec options.
+    def options(self, crf: float | None, preset: str | None, own: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Its libavcodec options; `own`: more, in the library's own words.
 
         Raises:
             OptionError: crf or preset is not one of its own.
@@ -47,7 +52,8 @@ class Encoder:
             known = f"one of {', '.join(self.presets)}" if self.presets else "left out"
             raise OptionError(f"preset must be {known} for {self.name}, got {preset!r}")
         quality = self.crf if crf is None else crf
-        chosen = dict(self.quiet)
+        params = [*self.quiet, *(f"{name}={value}" for name, value in (own or {}).items())]
+        chosen = {self.params: ":".join(params)} if params else {}
         if quality is not None:
             chosen["crf"] = f"{quality:g}"
         if preset is not None:
@@ -59,9 +65,18 @@ class Encoder:
 ENCODERS = {
     row.name: row
     for row in (
-        Encoder(name="libx264", crf=18, presets=_SPEEDS),
-        Encoder(name="libx265", crf=20, presets=_SPEEDS, quiet=(("x265-params", "log-level=error"),)),
-        Encoder(name="libsvtav1", crf=28, worst=63, presets=tuple(str(n) for n in range(13, -1, -1))),
+        Encoder(name="libx264", crf=18, presets=_SPEEDS, codec="h264", params="x264-params"),
+        Encoder(
+            name="libx265", crf=20, presets=_SPEEDS, codec="hevc", params="x265-params", quiet=("log-level=error",)
+        ),
+        Encoder(
+            name="libsvtav1",
+            crf=28,
+            worst=63,
+            presets=tuple(str(n) for n in range(13, -1, -1)),
+            codec="av1",
+            params="svtav1-params",
+        ),
         Encoder(name="ffv1"),
     )
 }

@@ -52,6 +52,8 @@ def arguments(command: Command, picture: Picture) -> list[str]:
         range_ = ("", "tv", "pc")[tags.range]
         csp = {"yuv422p": "i422", "yuv444p": "i444", "gray": "i400"}.get(re.sub(r"\d+le$", "", picture.pixels), "i420")
         said |= {"--colormatrix": matrix, "--range": range_, "--input-range": range_, "--output-csp": csp}
+    if picture.hdr is not None:
+        said |= {f"--{name}": value for name, value in picture.hdr.arguments(command.codec).items()}
     given = {word.split("=")[0] for word in command.argv}
     return [word for option, value in said.items() if value and option not in given for word in (option, value)]
 

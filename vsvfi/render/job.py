@@ -130,9 +130,7 @@ def _encoding(
     if isinstance(encoder, Command):
         return ExternalEncoding(part, source.path, encoder, picture, about, span)
     tick = clock([_offset(source), 1 / rate]) if rate is not None else _finer(source, clip)
-    return Encoding(
-        part, source.path, encoder, encoder.options(settings.crf, settings.preset), picture, about, tick, span
-    )
+    return Encoding(part, source.path, encoder, settings.crf, settings.preset, picture, about, tick, span)
 
 
 def _finer(source: Source, clip: vs.VideoNode) -> Fraction:

@@ -14,6 +14,7 @@ import numpy as np
 import vapoursynth as vs
 
 from ..errors import RenderError
+from .hdr import Hdr, hdr_of
 
 _SUBSAMPLED = {(1, 1): "yuv420p", (1, 0): "yuv422p", (0, 0): "yuv444p", (0, 1): "yuv440p", (2, 0): "yuv411p"}
 _UNKNOWN = 2
@@ -50,7 +51,7 @@ class Picture:
         pixels: libav's of the format.
         order: index of our plane for every one of libav's.
         width, height: in pixels.
-        tags: of the first frame.
+        tags, hdr: of the first frame.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Picture:
     width: int
     height: int
     tags: Tags
+    hdr: Hdr | None = None
 
     @property
     def bits(self) -> int:
@@ -77,7 +79,7 @@ def picture_of(frame: vs.VideoFrame) -> Picture:
     if pixels is None or pixels not in av.video.format.names:
         raise RenderError(f"no encoder takes {form.name}; convert to 8, 10, 12 or 16 bit first")
     order = _ORDER.get(form.color_family.name, tuple(range(form.num_planes)))
-    return Picture(form.name, pixels, order, frame.width, frame.height, _tags(frame))
+    return Picture(form.name, pixels, order, frame.width, frame.height, _tags(frame), hdr_of(frame))
 
 
 def _pixels(form: vs.VideoFormat) -> str | None:
