@@ -47,11 +47,10 @@ def _resample(plane: Tensor, dim: int, size: int, step: float, start: float) -> 
     if step == 1.0:
         return plane
     indices, weights = _taps(plane.shape[dim], size, step, start, plane.device)
-    total = None
-    for index, weight in zip(indices, weights, strict=True):
-        part = plane.index_select(dim, index) * (weight[:, None] if dim == 0 else weight)
-        total = part if total is None else total.add_(part)
-    assert total is not None, "a filter has taps"
+    shape = (-1, 1) if dim == 0 else (1, -1)
+    total = plane.index_select(dim, indices[0]).mul_(weights[0].view(shape))
+    for index, weight in zip(indices[1:], weights[1:], strict=True):
+        total.addcmul_(plane.index_select(dim, index), weight.view(shape))
     return total
 
 

@@ -45,7 +45,7 @@ def _plane(frame: vs.VideoFrame, format: PlaneFormat, plane: int) -> np.ndarray[
     stride = frame.get_stride(plane)
     address = frame.get_read_ptr(plane)
     memory = (ctypes.c_uint8 * (stride * height)).from_address(address.value or 0)
-    memory._frame = frame  # type: ignore[attr-defined]  # the array's base chain ends here, so the frame outlives it
+    memory._frame = frame  # the array's base chain ends here, so the frame outlives it
     rows = np.frombuffer(memory, _NUMPY[format.dtype]).reshape(height, -1)
     return rows[:, :width]
 
