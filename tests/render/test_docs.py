@@ -13,7 +13,7 @@ from vsvfi.render.encoders import ENCODERS
 
 def test_every_option_and_encoder_stands_in_the_docs(root: Path) -> None:
     text = (root / "docs/render.md").read_text(encoding="utf-8")
-    app = typer.Typer()
+    app = typer.Typer(add_completion=False)
     app.command()(render)
     options = {name for p in typer.main.get_command(app).params for name in p.opts if name.startswith("--")}
     documented = set(re.findall(r"`(--[a-z-]+)`", text))
