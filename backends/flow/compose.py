@@ -86,18 +86,18 @@ def _same_size(at: Field, jobs: list[tuple[Array, Array, Array]], size: tuple[in
     rows = min(h, max(8, _STRIP // w))
     maps = np.empty((8, rows, w), np.float32)
     shares = np.empty((3, rows, w), np.float32)
-    for top in range(0, h, rows):
-        n = min(rows, h - top)
-        strip = slice(top, top + n)
-        positions(at.values, h, top, np.float32(at.t), maps[:, :n], shares[:, :n])
+    for start in range(0, h, rows):
+        top = min(start, h - rows)  # the last strip overlaps the one before: all are of one size
+        strip = slice(top, top + rows)
+        positions(at.values, h, top, np.float32(at.t), maps, shares)
         for plane0, plane1, out in jobs:
             seen = [
-                cv2.remap(plane, maps[2 * k, :n], maps[2 * k + 1, :n], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+                cv2.remap(plane, maps[2 * k], maps[2 * k + 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
                 for k, plane in enumerate((plane0, plane1, plane0, plane1))
             ]
             still = cv2.addWeighted(plane0[strip], 1 - at.t, plane1[strip], at.t, 0.0, dtype=cv2.CV_32F)
             mixed = out[strip] if out.dtype != np.float16 else still
-            mix(*seen, still, shares[:, :n], np.float32(peak or 0), mixed)
+            mix(*seen, still, shares, np.float32(peak or 0), mixed)
             if mixed is still:
                 out[strip] = still
 

@@ -60,6 +60,8 @@ def find(thumb0: Array, thumb1: Array) -> Fade:
         offset = mean_y - gain * mean_x
         rest = np.abs(y - gain * x - offset)
         weight = 1 / (1 + (rest / max(1.0, 1.4826 * float(np.median(rest)))) ** 2)
+    if gain < 0:  # what was bright is dark now: another picture
+        return Fade(1.0, 0.0, 0.0)
     left = float(rest.mean()) / before
     strength = _smoothstep(before, *_NOTICEABLE) * (1 - _smoothstep(left, *_EXPLAINED))
     return Fade(float(gain), float(offset), strength)
