@@ -60,7 +60,7 @@ def test_not_a_rate(typed) -> None:
 
 
 def test_factor_below_one() -> None:
-    with pytest.raises(OptionError, match="factor must be at least 1, got 0.5"):
+    with pytest.raises(OptionError, match=r"factor must be at least 1, got 0\.5"):
         parse_factor(0.5)
 
 
