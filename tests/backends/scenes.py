@@ -41,7 +41,9 @@ def planes(format: PlaneFormat, dx: float = 0.0, dy: float = 0.0, gain: float = 
     for p in range(format.num_planes):
         h, w = format.plane_size(p)
         step_y, step_x = format.height // h, format.width // w
-        values = texture(format.height, format.width, dx, dy, plane=p, zoom=zoom)[::step_y, ::step_x] * gain
+        # Subsampled chroma is smooth: waves shorter than a few of its samples are filtered out before they are dropped.
+        scaled_zoom = zoom * max(step_x, step_y)
+        values = texture(format.height, format.width, dx, dy, plane=p, zoom=scaled_zoom)[::step_y, ::step_x] * gain
         centre = 0.5 if format.sample == "float" and format.family == "YUV" and p else 0.0
         scaled = (values - centre) * format.peak
         data.append(torch.from_numpy(np.rint(scaled) if format.sample == "int" else scaled).to(format.dtype))
