@@ -43,7 +43,7 @@ def encode(script: Path, source: Path, encoder: str, out: Path) -> None:
 def decoded(path: Path) -> tuple[int, Fraction, list[np.ndarray]]:
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
-        frames = [frame.to_ndarray(format="gray") for frame in container.decode(stream)]
+        frames = [frame.to_ndarray(format="yuv420p")[: frame.height] for frame in container.decode(stream)]
         return len(frames), Fraction(stream.guessed_rate), frames
 
 
