@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from .. import __version__
-from . import render
+from . import bench, compare, doctor, images, models, render
 
 app = typer.Typer(
     name="vsvfi",
@@ -35,6 +35,11 @@ def _common(
 
 
 app.command()(render.render)
+app.command()(images.images)
+app.command()(compare.compare)
+app.add_typer(models.models_app, name="models")
+app.command()(doctor.doctor)
+app.command()(bench.bench)
 
 
 def main() -> None:
