@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,6 +38,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if reason:
         for item in marked:
             item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _activated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The environment's programs come first, as where it is activated, and the user's settings are left alone.
+
+    vspipe starts the Python that `vapoursynth config` wrote down for it. Where nothing is written it runs that command
+    itself, from PATH, and the answer goes to the user's settings.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", os.path.dirname(sys.executable), prepend=os.pathsep)
+        patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("settings")))
+        yield
 
 
 @pytest.fixture(scope="session")

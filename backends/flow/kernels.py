@@ -6,6 +6,7 @@ the loops over whole planes are there.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable
 from typing import Any, cast
@@ -14,6 +15,10 @@ import numba
 import numpy as np
 
 type Array = np.ndarray[Any, Any]
+
+# vspipe prints whatever is logged, at any level; while it compiles, numba logs megabytes for its own authors.
+if logging.getLogger("numba").level == logging.NOTSET:
+    logging.getLogger("numba").setLevel(logging.WARNING)
 
 # Measured on clips of all kinds; docs/flow.md says how flat each optimum is.
 TOLERANCE = 15.0  # code values of error along a motion that make it e times less likely
