@@ -50,7 +50,7 @@ def test_every_property_that_is_written() -> None:
 
 def test_every_command_and_its_options() -> None:
     text = read("cli.md") + read("render.md")
-    for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]
+    for name, command in get_command(app).commands.items():
         assert f"vsvfi {name}" in text, name
         for parameter in command.params:
             for option in parameter.opts:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
 import pytest
 
@@ -95,7 +96,8 @@ def test_refused(field: str, value, complaint: str) -> None:
 
 def test_everything_documented_is_accepted() -> None:
     Options()
-    for scene_change in (True, False, 0.3, "props", [3, 7], {3}, frozenset(), lambda n, f0, f1: True):
+    signals: list[Any] = [True, False, 0.3, "props", [3, 7], {3}, frozenset(), lambda n, f0, f1: True]
+    for scene_change in signals:
         Options(scene_change=scene_change)
     for static in ("hold", "off", 0.5, 0):
         Options(static=static)

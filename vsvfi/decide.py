@@ -79,8 +79,9 @@ class Decider:
         if self._is_still(first, second):
             return Decision("still", 0.0 if self.detects else None)
         if self.detects:
-            around = [self._signature(source + k, window[shift + k]) for k in (-1, 0, 1, 2)]
-            verdict = scene.judge(*around, self.threshold)  # type: ignore[arg-type]
+            before, after = (self._maybe_signature(source + k, window[shift + k]) for k in (-1, 2))
+            pair = self._signature(source, first), self._signature(source + 1, second)
+            verdict = scene.judge(before, *pair, after, self.threshold)
             return Decision("cut" if verdict.cut else "motion", verdict.score)
         return Decision("cut" if self._signalled(source, first, second) else "motion")
 
@@ -99,9 +100,10 @@ class Decider:
             return False
         return scene.difference(self._arrays(first), self._arrays(second), self.format.peak) <= self.static
 
-    def _signature(self, source: int, frame: vs.VideoFrame | None) -> scene.Signature | None:
-        if frame is None:
-            return None
+    def _maybe_signature(self, source: int, frame: vs.VideoFrame | None) -> scene.Signature | None:
+        return None if frame is None else self._signature(source, frame)
+
+    def _signature(self, source: int, frame: vs.VideoFrame) -> scene.Signature:
         return self._remembered.get_or_compute(
             ("signature", source), lambda: scene.signature(self._arrays(frame), self.format.peak, self.format.family)
         )

@@ -79,7 +79,8 @@ def apply(made: Image, image0: Image, image1: Image, mask: Tensor, t: float) -> 
 
 def _mixed(plane: int, made: Planes, image0: Planes, image1: Planes, mask: Tensor, t: float) -> Tensor:
     own, first, second = (i.data[plane].to(torch.float32) for i in (made, image0, image1))
-    weight = mask if own.shape == mask.shape[-2:] else functional.adaptive_avg_pool2d(mask, own.shape)
+    size = (own.shape[0], own.shape[1])
+    weight = mask if size == mask.shape[-2:] else functional.adaptive_avg_pool2d(mask, size)
     value = torch.lerp(own, torch.lerp(first, second, t), weight[0, 0])
     if made.format.sample == "int":
         value = value.round_().clamp_(0, made.format.peak)

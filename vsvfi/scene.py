@@ -1,4 +1,4 @@
-"""Is the next frame another scene? Scores from thumbnails, with a frame of context on either side; numpy and OpenCV only.
+"""Is the next frame another scene? Scores from thumbnails, with a frame of context on either side; numpy and OpenCV.
 
 Blocks of one thumbnail are looked for in the other by normalised correlation, which neither brightness nor contrast
 changes, so flashes and fades do not score; a pan's blocks are found where they went. What cannot be found is weighed
@@ -65,9 +65,9 @@ def signature(planes: Sequence[Plane], peak: float, family: str) -> Signature:
     small = [_thumbnail(plane, peak, _HEIGHT, _WIDTH) for plane in planes]
     if family == "YUV" and planes[0].dtype.kind == "f":
         small[1:] = [plane + np.float32(0.5) for plane in small[1:]]
-    luma = sum(small) / np.float32(len(small)) if family == "RGB" else small[0]
+    luma = np.mean(small, axis=0) if family == "RGB" else small[0]
     color = np.stack([cv2.resize(plane, (16, 9), interpolation=cv2.INTER_AREA) for plane in small], axis=2)
-    return Signature(np.ascontiguousarray(luma, np.float32), color)
+    return Signature(np.ascontiguousarray(luma, np.float32), color.astype(np.float32))
 
 
 def judge(

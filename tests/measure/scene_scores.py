@@ -38,7 +38,7 @@ def pairs(sequence: Sequence) -> list[Pair]:
     known = [None, *(scene.signature(f, 255.0, "YUV") for f in frames), None]
     found = []
     for n in range(len(frames) - 1):
-        verdict = scene.judge(*known[n : n + 4])  # type: ignore[arg-type]
+        verdict = scene.judge(*known[n : n + 4])
         plain = float(np.abs(frames[n][0].astype(int) - frames[n + 1][0]).mean() / 255)
         found.append(Pair(sequence.kind, n + 1 in sequence.cuts, verdict.score, plain))
     return found

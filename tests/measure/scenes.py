@@ -94,4 +94,4 @@ def _lit(frame: Frame, light: int, columns: int | None = None) -> Frame:
 
 
 def _clipped(plane: np.ndarray) -> np.ndarray:
-    return np.clip(plane, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(plane, 0, 255), np.uint8)

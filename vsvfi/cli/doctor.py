@@ -94,7 +94,7 @@ def _flow() -> Iterator[Line]:
 
     yield Line("OpenCV", "ok", cv2.__version__)
     folder = Path(kernels.__file__).parent
-    where = numba.config.CACHE_DIR or folder / "__pycache__"
+    where = getattr(numba.config, "CACHE_DIR", "") or folder / "__pycache__"
     yield Line("numba", "ok", f"{numba.__version__}, keeps compiled kernels in {where}")
 
 

@@ -54,7 +54,8 @@ def _read(path: Path) -> Picture:
     if picture.ndim == 2:
         picture = picture[..., None].repeat(3, 2)
     if picture.shape[2] == 4:
-        if picture[..., 3].min() < np.iinfo(picture.dtype).max:
+        opaque = 255 if picture.dtype == np.uint8 else 65535
+        if picture[..., 3].min() < opaque:
             raise OptionError(f"{path} is partly transparent; flatten it on a background first")
         picture = picture[..., :3]
     return np.ascontiguousarray(picture[..., ::-1])

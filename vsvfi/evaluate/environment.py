@@ -6,7 +6,6 @@ import datetime
 import os
 import platform
 import subprocess
-import sys
 from importlib import metadata
 from pathlib import Path
 
@@ -67,7 +66,7 @@ def processor() -> str:
 
 def cores() -> int:
     """Logical processors this process may use."""
-    return os.process_cpu_count() if sys.version_info >= (3, 13) else len(_affinity())
+    return len(_affinity())
 
 
 def gpus() -> list[str]:

@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import vapoursynth as vs
 
 from ..errors import OptionError
+from ..options import Precision
 
 BASELINES = ("repeat", "blend", "mvtools")
 """Names that are not models; everything else is given to `vsvfi.Interpolate`."""
@@ -39,7 +42,8 @@ def double(
         return _flow_fps(clip)
     from ..interpolate import Interpolate
 
-    return Interpolate(clip, method, 2, scene_change, device=device, precision=precision)
+    # What is not a precision is refused there, with the filter's own message.
+    return Interpolate(clip, method, 2, scene_change, device=device, precision=cast("Precision", precision))
 
 
 def has_mvtools() -> bool:

@@ -114,4 +114,5 @@ def scores(
 
 def dropped_frames(clip: vs.VideoNode) -> int:
     """How many frames `scores` drops and rebuilds."""
-    return max(0, (clip.num_frames - 1) // 2)
+    frames: int = clip.num_frames
+    return max(0, (frames - 1) // 2)
