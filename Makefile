@@ -27,8 +27,8 @@ $(READY): setup.py
 demo: $(READY) ## interpolate demo/demo.mp4 and draw a contact sheet
 	@echo "== Rendering demo/demo.mp4 at twice its frame rate"
 	@$(VENV)/bin/vsvfi render demo/demo.mp4 demo/out.mp4 --factor 2 --overwrite
-	@echo "== Drawing the contact sheet"
-	@$(VENV)/bin/vsvfi compare demo/demo.mp4 -o demo/sheet.png
+	@echo "== Drawing the contact sheet: left-out frames rebuilt, the middle one at the cut"
+	@$(VENV)/bin/vsvfi compare demo/demo.mp4 --models flow,mvtools,blend --frames 31,37,46 -o demo/sheet.png
 	@echo
 	@echo "The clip:          $(CURDIR)/demo/out.mp4"
 	@echo "The contact sheet: $(CURDIR)/demo/sheet.png"
