@@ -64,7 +64,7 @@ def test_a_moving_texture_is_followed(name: str, flow: Model) -> None:
             border = 12 * a.shape[1] // format.width
             got, plain = (scenes.psnr(x, b, format.peak, border) for x in (a, c))
             assert got > 38, f"plane {plane} at {t}: {got:.1f} dB"
-            assert got > plain + 8, f"plane {plane} at {t}: {got:.1f} dB, a blend {plain:.1f}"
+            assert got > min(plain + 8, 50), f"plane {plane} at {t}: {got:.1f} dB, a blend {plain:.1f}"
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -150,13 +150,13 @@ def test_any_size_at_any_scale(flow: Model, height: int, width: int, scale: floa
 def test_scale_changes_where_motion_is_seen(flow: Model) -> None:
     frame = scenes.planes(YUV)
     sizes = [flow.configured(scale=scale).encode(frame).pictures[0].small.shape for scale in (0.5, 1.0, 2.0)]
-    assert sizes == [(24, 40), (48, 80), (96, 160)]
+    assert sizes == [(19, 32), (38, 64), (77, 128)]
 
 
 def test_large_frames_are_seen_smaller(flow: Model) -> None:
     format = PlaneFormat("GRAY", "int", 8, (0, 0), 3840, 2160)
     frame = Planes(format, scenes.COLOR, (torch.zeros(2160, 3840, dtype=torch.uint8),))
-    assert flow.encode(frame).pictures[0].small.shape == (720, 1280)
+    assert flow.encode(frame).pictures[0].small.shape == (576, 1024)
 
 
 def test_tensors_are_three_planes(flow: Model) -> None:
