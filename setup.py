@@ -37,7 +37,7 @@ setup(
     package_dir=FOLDERS,
     package_data={"vsvfi": ["py.typed", "*.yaml"], "vsvfi.cuda": ["*.cu", "*.cuh"]},
     install_requires=[
-        "av>=14",
+        "av>=19",
         "matplotlib>=3.9",
         "numba>=0.61",
         "numpy>=2.0",

@@ -90,11 +90,8 @@ def _flow() -> Iterator[Line]:
     import cv2
     import numba
 
-    from ..backends.flow import kernels
-
     yield Line("OpenCV", "ok", cv2.__version__)
-    folder = Path(kernels.__file__).parent
-    where = getattr(numba.config, "CACHE_DIR", "") or folder / "__pycache__"
+    where = getattr(numba.config, "CACHE_DIR", "") or "__pycache__ beside their source, or the user's cache folder"
     yield Line("numba", "ok", f"{numba.__version__}, keeps compiled kernels in {where}")
 
 
