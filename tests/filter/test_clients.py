@@ -14,6 +14,7 @@ import pytest
 import vapoursynth as vs
 
 SCRIPTS = sorted((Path(__file__).parents[2] / "scripts").glob("*.vpy"))
+DEMO = Path(__file__).parents[2] / "demo" / "demo.mp4"
 BIN = Path(sys.executable).parent
 
 ENCODERS = {
@@ -48,26 +49,24 @@ def decoded(path: Path) -> tuple[int, Fraction, list[np.ndarray]]:
 
 
 @pytest.mark.parametrize("encoder", ENCODERS)
-def test_vspipe_into_encoders(encoder: str, shared: Path, tmp_path: Path) -> None:
-    source = shared / "clips" / "tos_cut.mp4"
+def test_vspipe_into_encoders(encoder: str, tmp_path: Path) -> None:
     out = tmp_path / f"out.{encoder[1:]}"
-    encode(SCRIPTS[0].with_name("double.vpy"), source, encoder, out)
+    encode(SCRIPTS[0].with_name("double.vpy"), DEMO, encoder, out)
     count, rate, frames = decoded(out)
-    truth = [np.asarray(f[0]) for f in vs.core.bs.VideoSource(str(source), cachemode=0).frames(close=False)]
-    assert (count, rate) == (98, Fraction(48))
+    truth = [np.asarray(f[0]) for f in vs.core.bs.VideoSource(str(DEMO), cachemode=0).frames(close=False)]
+    assert (count, rate) == (124, Fraction(48))
     for n, frame in enumerate(truth):
         difference = np.abs(frames[2 * n].astype(int) - frame).mean()
         assert difference < 2, (n, difference)
-    # The cut is at frame 25: the in-between before it is the earlier picture, never a mixture.
-    assert np.abs(frames[49].astype(int) - truth[24]).mean() < 2
-    assert np.abs(frames[49].astype(int) - truth[25]).mean() > 10
+    # The cut is at frame 37: the in-between before it is the earlier picture, never a mixture.
+    assert np.abs(frames[73].astype(int) - truth[36]).mean() < 2
+    assert np.abs(frames[73].astype(int) - truth[37]).mean() > 10
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda p: p.stem)
-def test_every_script_runs(script: Path, shared: Path, tmp_path: Path) -> None:
-    clip = shared / "clips" / "dog_run.mp4"
+def test_every_script_runs(script: Path, tmp_path: Path) -> None:
     done = subprocess.run(
-        vspipe("-e", "9", "-a", f"source={clip}", str(script), str(tmp_path / "out.raw")),
+        vspipe("-e", "9", "-a", f"source={DEMO}", str(script), str(tmp_path / "out.raw")),
         capture_output=True, text=True, timeout=240,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -99,12 +98,10 @@ def test_a_wrong_call_reaches_vspipe_as_one_line(tmp_path: Path) -> None:
     assert 'Interpolate: no model "ifrnet"' in done.stderr
 
 
-def test_the_first_run_is_as_quiet_as_any(shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_run_is_as_quiet_as_any(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """vspipe prints whatever anybody logs, and numba logs megabytes while it compiles."""
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "cold"))
-    command = vspipe(
-        "-e", "5", "-a", f"source={shared / 'clips' / 'dog_run.mp4'}", str(SCRIPTS[0].with_name("double.vpy")), "."
-    )
+    command = vspipe("-e", "5", "-a", f"source={DEMO}", str(SCRIPTS[0].with_name("double.vpy")), ".")
     done = subprocess.run(command, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr[:2000]
     assert any((tmp_path / "cold").rglob("*.nbi")), "nothing was compiled: this says nothing about the first run"
