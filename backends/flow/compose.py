@@ -17,13 +17,14 @@ import numpy as np
 from . import kernels
 from .estimate import Flows
 from .kernels import compiled
+from .scratch import buffer
 
 type Array = np.ndarray[Any, Any]
 
 _ERROR_BLUR = 1.5
 _MEDIAN = 5  # lone vectors would tear specks out of an object's edge
 _FILL = 15  # side of the window that holes in both splats are filled from, flow grid pixels
-_STRIP = 1 << 15  # pixels of a strip: its maps, samples and weights are about 2 MB
+_STRIP = 1 << 14  # pixels of a strip: its maps, samples and weights take 1 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +44,20 @@ class Field:
 def field(motion: Flows, t: float) -> Field:
     """Candidate motions and their weights for the frame at t."""
     h, w = motion.small0.shape
-    sums0, sums1, errors = (np.empty((h, w, 3), np.float32) for _ in range(3))
+    sums0, sums1, fill, errors, blurred = (
+        buffer(name, h, w, 3) for name in ("sums0", "sums1", "fill", "errors", "blurred")
+    )
     values = np.empty((7, h, w), np.float32)
     time = np.float32(t)
     kernels.splat(motion.flow01, motion.trust0, time, np.float32(1), sums0)
     kernels.splat(motion.flow10, motion.trust1, np.float32(1 - t), np.float32(-1), sums1)
-    fill = cv2.blur(sums0 + sums1, (_FILL, _FILL))
+    np.add(sums0, sums1, out=errors)
+    cv2.blur(errors, (_FILL, _FILL), fill)
     kernels.candidates(sums0, sums1, fill, motion.small0, motion.small1, time, values[:4], errors)
     for channel in values[:4]:
         cv2.medianBlur(channel, _MEDIAN, channel)
-    errors = cv2.GaussianBlur(errors, (0, 0), _ERROR_BLUR)
-    kernels.weigh(sums0, sums1, errors, time, np.float32(motion.fade), values[4:])
+    cv2.GaussianBlur(errors, (0, 0), _ERROR_BLUR, blurred)
+    kernels.weigh(sums0, sums1, blurred, time, np.float32(motion.fade), values[4:])
     return Field(values, t)
 
 
@@ -74,33 +78,40 @@ def planes(at: Field, planes0: Sequence[Array], planes1: Sequence[Array], peak: 
         chosen = [p for p, plane in enumerate(planes0) if plane.shape == size]
         # Subsampled chroma holds nothing that a bicubic filter would keep better: same PSNR at a third of the time.
         filter = cv2.INTER_CUBIC if size == planes0[0].shape else cv2.INTER_LINEAR
-        _same_size(at, [(_working(planes0[p]), _working(planes1[p]), result[p]) for p in chosen], filter, peak)
+        pairs = [
+            (_as_float(planes0[p], f"first{k}"), _as_float(planes1[p], f"second{k}")) for k, p in enumerate(chosen)
+        ]
+        _same_size(at, pairs, [result[p] for p in chosen], filter, peak)
     return result
 
 
-def _working(plane: Array) -> Array:
-    """8 bits would be rounded once more when sampled, which costs 0.2 dB where motion is exact; half is not sampled."""
-    return plane if plane.dtype in (np.uint16, np.float32) else plane.astype(np.float32)
+def _as_float(plane: Array, name: str) -> Array:
+    """Samples of 8 bits would be rounded once more when they are read, which costs 0.2 dB where motion is exact."""
+    if plane.dtype == np.float32:
+        return plane
+    result = buffer(name, *plane.shape)
+    np.copyto(result, plane)
+    return result
 
 
-def _same_size(at: Field, jobs: list[tuple[Array, Array, Array]], filter: int, peak: float | None) -> None:
-    h, w = jobs[0][0].shape
+def _same_size(
+    at: Field, pairs: list[tuple[Array, Array]], results: list[Array], filter: int, peak: float | None
+) -> None:
+    h, w = results[0].shape
     rows = min(h, max(8, _STRIP // w))
-    maps = np.empty((8, rows, w), np.float32)
-    shares = np.empty((3, rows, w), np.float32)
+    maps, shares = buffer("maps", 8, rows, w), buffer("shares", 3, rows, w)
+    seen, still = buffer("seen", 4, rows, w), buffer("still", rows, w)
     for start in range(0, h, rows):
         top = min(start, h - rows)  # the last strip overlaps the one before: all are of one size
         strip = slice(top, top + rows)
         positions(at.values, h, top, np.float32(at.t), maps, shares)
-        for plane0, plane1, out in jobs:
-            seen = [
-                cv2.remap(plane, maps[2 * k], maps[2 * k + 1], filter, borderMode=cv2.BORDER_REPLICATE)
-                for k, plane in enumerate((plane0, plane1, plane0, plane1))
-            ]
-            still = cv2.addWeighted(plane0[strip], 1 - at.t, plane1[strip], at.t, 0.0, dtype=cv2.CV_32F)
-            mixed = out[strip] if out.dtype != np.float16 else still
-            mix(*seen, still, shares, np.float32(peak or 0), mixed)
-            if mixed is still:
+        for (first, second), out in zip(pairs, results, strict=True):
+            for k, plane in enumerate((first, second, first, second)):
+                cv2.remap(plane, maps[2 * k], maps[2 * k + 1], filter, seen[k], cv2.BORDER_REPLICATE)
+            cv2.addWeighted(first[strip], 1 - at.t, second[strip], at.t, 0.0, still)
+            mixed = still if out.dtype == np.float16 else out[strip]
+            mix(seen, still, shares, np.float32(peak or 0), mixed)
+            if mixed is still:  # numba computes in no half floats
                 out[strip] = still
 
 
@@ -167,24 +178,21 @@ def positions(values: Array, height: int, top: int, t: float, maps: Array, share
 
 
 @compiled
-def mix(a0: Array, a1: Array, b0: Array, b1: Array, still: Array, shares: Array, peak: float, out: Array) -> None:
-    """The weighted mean of four samples (motion a and b, frame 0 and 1) and of the plain blend, rounded for integers.
+def mix(seen: Array, still: Array, shares: Array, peak: float, out: Array) -> None:
+    """The weighted mean of four samples (along two motions, in two frames) and of the plain blend.
 
     Args:
-        a0: (rows, W), uint16 or float32.
-        a1: the same, as are b0 and b1.
-        b0: the same.
-        b1: the same.
-        still: (rows, W) float32, the plain blend.
+        seen: (4, rows, W): along motion a in frame 0 and 1, along motion b in frame 0 and 1.
+        still: (rows, W), the plain blend.
         shares: (3, rows, W): of motion a, of frame 0, of `still`.
-        peak: limit of an integer format; 0: the plane is float.
-        out: (rows, W), filled; may be `still`.
+        peak: limit of an integer format, rounded to nearest; 0: the plane is float.
+        out: (rows, W), uint8, uint16 or float32, filled; may be `still`.
     """
     rows, width = out.shape
     for r in range(rows):
         for i in range(width):
-            a = a1[r, i] + shares[1, r, i] * (np.float32(a0[r, i]) - a1[r, i])
-            b = b1[r, i] + shares[1, r, i] * (np.float32(b0[r, i]) - b1[r, i])
+            a = seen[1, r, i] + shares[1, r, i] * (seen[0, r, i] - seen[1, r, i])
+            b = seen[3, r, i] + shares[1, r, i] * (seen[2, r, i] - seen[3, r, i])
             value = b + shares[0, r, i] * (a - b)
             value += shares[2, r, i] * (still[r, i] - value)
             if peak > 0:
