@@ -114,7 +114,8 @@ def _print(timings: list[Timing]) -> None:
     from rich.table import Table
 
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in ("size", "model", "precision", "ms", "spread", "in-betweens/s", "CPU ms", "to blend", "to mvtools"):
+    # Narrow enough for 80 columns: a cut-off figure is none.
+    for heading in ("size", "model", "prec.", "ms", "min-max", "fps", "CPU ms", "to blend", "mvtools"):
         table.add_column(heading, justify="left" if heading in ("size", "model") else "right", no_wrap=True)
     for timing in timings:
         median = statistics.median(timing.seconds)
@@ -134,7 +135,7 @@ def _print(timings: list[Timing]) -> None:
 
 def _ratio(median: float, timings: list[Timing], size: str, other: str) -> str:
     found = [t for t in timings if t.size == size and t.method == other]
-    return f"{median / statistics.median(found[0].seconds):.2f}x" if found else ""
+    return f"{median / statistics.median(found[0].seconds):.3g}x" if found else ""
 
 
 def _peak_mib() -> int | None:
