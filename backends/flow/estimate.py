@@ -5,6 +5,7 @@ What becomes of the vectors at t is next door, in `compose.py`.
 
 from __future__ import annotations
 
+import math
 import threading
 from dataclasses import dataclass
 from typing import Any
@@ -16,8 +17,7 @@ from . import fade, kernels
 
 type Array = np.ndarray[Any, Any]
 
-SHRINK = 2.5  # flow at 2/5 resolution: 0.07 dB below half, where all that flow costs takes half as long again
-LARGEST = 1024  # longest side flow is estimated at by default: beyond it, time grows and accuracy does not
+UNIT = 102.4  # the grid's longest side is the geometric mean of this and the picture's: 256 for 640, 362 for 1280
 SMALLEST = 16  # of a side: DIS wants patches of 8 pixels, and a few of them
 THUMB = 40  # longest side of the thumbnail: what moves less than 1/40 of the picture stays in its pixel
 
@@ -51,9 +51,12 @@ class Flows:
 
 
 def grid_size(height: int, width: int, scale: float) -> tuple[int, int]:
-    """(height, width) of the flow grid for a picture and the option `scale`."""
-    factor = min(1 / SHRINK, LARGEST / max(height, width)) * scale
-    return tuple(max(SMALLEST, round(side * factor)) for side in (height, width))  # type: ignore[return-value]
+    """(height, width) of the flow grid for a picture and the option `scale`.
+
+    Larger pictures show larger things, so the grid grows with the root of their size; see docs/flow.md.
+    """
+    factor = min(1.0, math.sqrt(UNIT / max(height, width))) * scale
+    return max(SMALLEST, round(height * factor)), max(SMALLEST, round(width * factor))
 
 
 def thumbnail(small: Array) -> Array:
