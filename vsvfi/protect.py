@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _AGREES, _DIFFERS = 5 / 255, 14 / 255  # compression moves a still edge by a few codes; motion moves it by tens
 _CONTRAST = 48 / 255  # text is made to stand out
 _STROKE = 9  # an edge lies at most this far from the middle of a stroke
-_DENSE = 0.55  # share of agreeing pixels around: chance agreement in moving texture stays below
+_DENSE = 0.7  # share of agreeing pixels around: at 0.55 moving foliage was frozen in places
 _AROUND = 61  # how far "around" reaches: two lines of subtitles
 _ACTIVE = 0.10, 0.22  # share of disagreeing pixels around that means motion: none below, surely above
 
