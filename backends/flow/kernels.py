@@ -20,7 +20,7 @@ type Array = np.ndarray[Any, Any]
 if logging.getLogger("numba").level == logging.NOTSET:
     logging.getLogger("numba").setLevel(logging.WARNING)
 
-# Measured on clips of all kinds; docs/flow.md says how flat each optimum is.
+# Chosen by measuring clips of all kinds.
 TOLERANCE = 15.0  # code values of error along a motion that make it e times less likely
 FLOOR = 0.3  # trust that both frames get anyway: far below it, they mix by time alone
 BLEND = 4.0  # how many times worse than standing still a motion must fit until half of it is given up
