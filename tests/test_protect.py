@@ -23,7 +23,7 @@ def scene(shift: int, *, text: bool = True, size: tuple[int, int] = (144, 256)) 
     height, width = size
     noise = rng.random((height // 4 + 1, width // 4 + 40)).astype(np.float32)
     wide = cv2.resize(noise, None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC).clip(0, 1) * 0.6 + 0.2
-    image: np.ndarray = np.ascontiguousarray(wide[:height, 40 + shift : 40 + shift + width])
+    image = np.ascontiguousarray(wide[:height, 40 + shift : 40 + shift + width])
     if text:
         for level, thick in ((0.0, 7), (1.0, 2)):
             ink = np.zeros(size, np.uint8)
@@ -31,7 +31,7 @@ def scene(shift: int, *, text: bool = True, size: tuple[int, int] = (144, 256)) 
             cv2.putText(ink, "STILL", place, cv2.FONT_HERSHEY_SIMPLEX, 1.4, 255, thick, cv2.LINE_AA)
             weight = ink.astype(np.float32) / 255
             image = image * (1 - weight) + np.float32(level) * weight
-    return image
+    return np.asarray(image, np.float32)
 
 
 def rgb(image: np.ndarray) -> torch.Tensor:
