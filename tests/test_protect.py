@@ -40,7 +40,7 @@ def rgb(image: np.ndarray) -> torch.Tensor:
 
 def written() -> np.ndarray:
     """Where the text is, its rim included."""
-    return np.abs(scene(0) - scene(0, text=False)) > 0.05
+    return np.asarray(np.abs(scene(0) - scene(0, text=False)) > 0.05)
 
 
 def test_text_over_motion_is_protected() -> None:
