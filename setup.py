@@ -76,7 +76,7 @@ setup(
     entry_points={
         "console_scripts": ["vsvfi = vsvfi.cli.app:main"],
         # Our own backends are registered the way somebody else's package would be.
-        "vsvfi": ["flow = vsvfi.backends.flow"],
+        "vsvfi": [f"{family} = vsvfi.backends.{family}" for family in ("flow", "ifrnet", "uprnet", "film")],
     },
     classifiers=[
         "Development Status :: 4 - Beta",

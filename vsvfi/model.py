@@ -37,9 +37,13 @@ class ModelSpec:
         source: page of the authors.
         paper: title or identifier of the publication.
         checkpoint: file name of the published weights; None: the model has none.
+        url: direct link to that file; None where its authors give a page only (then: `source`).
+        nbytes, sha256: of that file, None where they are not known.
+        trained_on: data set of the published weights.
         timesteps: "any" 0 < t < 1, or "half": only t = 1/2 is trained (others by recursion).
         multiple: sides are padded to a multiple of this inside the model (information; any size works).
         precisions: what it runs in, best first for `precision="auto"`: "fp32", "fp16", "bf16".
+        agreement: PSNR in dB of each lower precision against fp32 on the golden inputs, as measured.
         devices: kinds of torch device it runs on.
         layout: "rgb": images are (N, 3, H, W) tensors; "planes": it reads the clip's own planes, unconverted.
         scales: inclusive range of the `scale` option; None: the model has no such option.
@@ -58,9 +62,14 @@ class ModelSpec:
     source: str
     paper: str = ""
     checkpoint: str | None = None
+    url: str | None = None
+    nbytes: int | None = None
+    sha256: str | None = None
+    trained_on: str = ""
     timesteps: Literal["any", "half"] = "any"
     multiple: int = 1
     precisions: tuple[str, ...] = ("fp32",)
+    agreement: Mapping[str, float] = field(default_factory=dict)
     devices: tuple[str, ...] = ("cpu", "cuda")
     layout: Literal["rgb", "planes"] = "rgb"
     scales: tuple[float, float] | None = None

@@ -1,0 +1,32 @@
+"""UPR-Net: a recurrent pyramid that splats features half-way and refines motion level by level; three models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from vsvfi.hookspecs import hookimpl
+from vsvfi.weights import registry
+
+if TYPE_CHECKING:
+    import torch
+
+    from vsvfi.model import Model, ModelSpec
+
+
+@hookimpl
+def vsvfi_models() -> list[ModelSpec]:
+    """The family's rows of models.yaml."""
+    return registry.family("uprnet")
+
+
+@hookimpl
+def vsvfi_build(
+    spec: ModelSpec, device: torch.device, dtype: torch.dtype, weights: Mapping[str, torch.Tensor]
+) -> Model | None:
+    """Make one of them with the official checkpoint's tensors."""
+    if spec.family != "uprnet":
+        return None
+    from .model import UPRNet  # torch arrives here, not at import
+
+    return UPRNet(spec, device, dtype, weights)
