@@ -1,6 +1,7 @@
 """The two layouts of torch.save, and TorchScript: where their storages are, checked before anything is allocated.
 
-Both are zip archives with one folder: `data.pkl`, a pickle that refers to storages by key, and `data/<key>`, their bytes.
+The newer layout is a zip archive with one folder: `data.pkl`, a pickle that refers to storages by key, and
+`data/<key>`, their bytes. The older is a row of pickles with all storages behind them.
 TorchScript adds `code/`: its modules as text, of which only the lists of parameter names are read.
 """
 
@@ -151,7 +152,9 @@ def _check_sizes(parts: list[zipfile.ZipInfo], length: int) -> None:
     plain = sum(part.file_size for part in parts if part.compress_type == zipfile.ZIP_STORED)
     packed = sum(part.file_size for part in parts if part.compress_type != zipfile.ZIP_STORED)
     if plain > length or packed > _SMALL:
-        raise Implausible(f"it has {length} bytes and would unpack to {plain + packed}; torch does not compress tensors")
+        raise Implausible(
+            f"it has {length} bytes and would unpack to {plain + packed}; torch does not compress tensors"
+        )
 
 
 def _classes(code: Iterator[tuple[str, bytes]]) -> Iterator[tuple[str, frozenset[str]]]:

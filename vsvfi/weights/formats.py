@@ -103,9 +103,7 @@ def unwrapped(found: object, leaf: type, name: str) -> dict[str, Any]:
         raise WeightsError(f"{name} must be a state_dict (names to tensors), got {_called(found, leaf)}")
     for key, value in found.items():
         if not isinstance(key, str) or not isinstance(value, leaf):
-            raise WeightsError(
-                f"{name} must be a state_dict (names to tensors), got {_called(value, leaf)} at {key!r}"
-            )
+            raise WeightsError(f"{name} must be a state_dict (names to tensors), got {_called(value, leaf)} at {key!r}")
     tensors = dict(found)
     while prefix := next((p for p in PREFIXES if tensors and all(key.startswith(p) for key in tensors)), None):
         tensors = {key.removeprefix(prefix): value for key, value in tensors.items()}

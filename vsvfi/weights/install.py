@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..model import ModelSpec
+
+log = logging.getLogger("vsvfi")
 
 SUFFIXES = (".pth", ".pt", ".pkl", ".ckpt", ".bin", ".safetensors")
 """What weights files are called; others in a folder are passed over."""
@@ -62,7 +65,7 @@ def prepare(file: Path, spec: ModelSpec | None = None) -> Ready:
     if not fitting:
         raise WeightsError(f"{file} fits no model; {_nearest(contents.shapes, known)}")
     if len(fitting) == 1:
-        return _fitted(file, contents, *fitting.values())
+        return _fitted(file, contents, next(iter(fitting.values())))
     weights = contents.read()
     by_facts = [spec for name, spec in fitting.items() if _keeps(known[name][1], weights)]
     chosen = by_facts if len(by_facts) == 1 else _named_like(file, by_facts)
@@ -126,14 +129,24 @@ def _fitted(
 def _remark(checkpoint: Checkpoint, facts: Facts) -> str | None:
     if checkpoint.keeps(facts):
         return None
-    differing = (f"{name} is {facts.get(name)}" for name, value in checkpoint.promised.items() if facts.get(name) != value)
+    differing = (
+        f"{name} is {facts.get(name)}" for name, value in checkpoint.promised.items() if facts.get(name) != value
+    )
     return f"unlike in the published weights, {', '.join(differing)}"
 
 
 def _known() -> dict[str, tuple[ModelSpec, Checkpoint]]:
     """Every model whose plugin says what its weights look like."""
-    asked = ((spec, plugins.checkpoint(spec)) for spec in plugins.specs().values() if spec.checkpoint)
-    return {spec.name: (spec, checkpoint) for spec, checkpoint in asked if checkpoint is not None}
+    found = {}
+    for name, spec in plugins.specs().items():
+        try:
+            checkpoint = plugins.checkpoint(spec) if spec.checkpoint else None
+        except Exception as error:  # somebody else's code: the other plugins' models are found all the same
+            log.warning("%s is left out of the search: its plugin fails with %s: %s", name, type(error).__name__, error)
+            continue
+        if checkpoint is not None:
+            found[name] = spec, checkpoint
+    return found
 
 
 def _keeps(checkpoint: Checkpoint, weights: Mapping[str, Tensor]) -> bool:
@@ -143,9 +156,7 @@ def _keeps(checkpoint: Checkpoint, weights: Mapping[str, Tensor]) -> bool:
 def _named_like(file: Path, specs: Iterable[ModelSpec]) -> list[ModelSpec]:
     """Those that the file has the name of: the published file's, or the model's own."""
     return [
-        spec
-        for spec in specs
-        if file.name.lower() == str(spec.checkpoint).lower() or file.stem.lower() == spec.name
+        spec for spec in specs if file.name.lower() == str(spec.checkpoint).lower() or file.stem.lower() == spec.name
     ]
 
 

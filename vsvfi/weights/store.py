@@ -96,9 +96,9 @@ def put(spec: ModelSpec, weights: Mapping[str, Tensor], record: Record) -> Recor
 
     from .. import __version__
 
-    with _explaining("write to"):
+    with explaining(folder()):
         folder().mkdir(parents=True, exist_ok=True)
-        with _replacing(weights_file(spec)) as file:
+        with replacing(weights_file(spec)) as file:
             # Copies: two keys may show the same numbers, which the format has no way to say.
             save_file({key: value.detach().contiguous().clone() for key, value in weights.items()}, file)
             record = dataclasses.replace(
@@ -106,7 +106,7 @@ def put(spec: ModelSpec, weights: Mapping[str, Tensor], record: Record) -> Recor
                 writer=f"vsvfi {__version__}",
             )  # fmt: skip
             # First the record: alone it means nothing, whereas weights without one cannot be verified.
-            with _replacing(record_file(spec)) as beside:
+            with replacing(record_file(spec)) as beside:
                 beside.write_text(json.dumps(dataclasses.asdict(record), indent=1) + "\n", encoding="utf-8")
     return record
 
@@ -150,7 +150,7 @@ def remove(spec: ModelSpec) -> int:
         WeightsError: the folder cannot be written to.
     """
     require(spec)
-    with _explaining("delete from"):
+    with explaining(folder()):
         freed = weights_file(spec).stat().st_size
         weights_file(spec).unlink()
         record_file(spec).unlink(missing_ok=True)
@@ -172,8 +172,12 @@ def sha256(file: Path) -> str:
 
 
 @contextmanager
-def _replacing(final: Path) -> Iterator[Path]:
-    """A file to write, which then takes the final name, or is deleted if anything went wrong."""
+def replacing(final: Path) -> Iterator[Path]:
+    """A file to write, which then takes the final name, or is deleted if anything went wrong.
+
+    Args:
+        final: in a folder that exists.
+    """
     handle, name = tempfile.mkstemp(prefix=f".{final.stem}-", suffix=".part", dir=final.parent)
     os.close(handle)
     temporary = Path(name)
@@ -187,9 +191,14 @@ def _replacing(final: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _explaining(what: str) -> Iterator[None]:
+def explaining(where: Path) -> Iterator[None]:
+    """Raise WeightsError where the file system refuses, naming the folder.
+
+    Args:
+        where: the folder.
+    """
     try:
         yield
     except OSError as error:
-        reason = error.strerror or error
-        raise WeightsError(f"cannot {what} {folder()}: {reason}; $VSVFI_MODELS names another folder") from error
+        hint = "; $VSVFI_MODELS names another folder" if where == folder() else ""
+        raise WeightsError(f"cannot write to {where}: {error.strerror or error}{hint}") from error
