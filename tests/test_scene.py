@@ -103,19 +103,22 @@ def test_rows_with_padding_are_read_right() -> None:
     assert (a.luma == b.luma).all()
 
 
-def test_difference() -> None:
+def test_only_equal_frames_are_still_at_zero() -> None:
     a = [texture(1), texture(2)[:45, :80]]
-    assert scene.difference(a, [p.copy() for p in a], 255.0) == 0.0
+    assert scene.is_still(a, [p.copy() for p in a], 255.0, 0.0)
     for plane in (0, 1):
-        touched = [p.copy() for p in a]
-        touched[plane][-1, -1] ^= 1
-        assert 0 < scene.difference(a, touched, 255.0) < 0.001
-    assert scene.difference([a[0]], [np.clip(a[0] + 1, 0, 255).astype(np.uint8)], 255.0) == pytest.approx(1, abs=0.01)
-    assert scene.difference([a[0]], [texture(9)], 255.0) > 4
+        for place in ((0, 0), (-1, -1)):  # a row that is looked at first, and one that is not
+            touched = [p.copy() for p in a]
+            touched[plane][place] ^= 1
+            assert not scene.is_still(a, touched, 255.0, 0.0)
+    assert scene.is_still(a, touched, 255.0, 0.001)
 
 
-def test_difference_is_in_eight_bit_codes() -> None:
-    for dtype, peak in ((np.uint16, 1023.0), (np.float32, 1.0), (np.float16, 1.0)):
-        a = np.zeros((32, 32), dtype)
-        b = np.full((32, 32), peak / 255 * 2, dtype)
-        assert scene.difference([a], [b], peak) == pytest.approx(2, rel=0.01)
+@pytest.mark.parametrize(
+    ("dtype", "peak"), [(np.uint8, 255.0), (np.uint16, 1023.0), (np.float32, 1.0), (np.float16, 1.0)]
+)
+def test_the_threshold_of_stills_is_in_eight_bit_codes(dtype, peak: float) -> None:
+    for codes in (2, 10):
+        a, b = np.zeros((32, 32), dtype), np.full((32, 32), peak / 255 * codes, dtype)
+        assert scene.is_still([a], [b], peak, codes * 1.05)
+        assert not scene.is_still([a], [b], peak, codes * 0.95)

@@ -24,7 +24,7 @@ type Window = Mapping[int, vs.VideoFrame | None]
 """Source frames by their offset from the pair's first (0); None beyond the clip's ends."""
 
 _RAW = ColorInfo(matrix=2, full_range=False, chroma_location=0)  # decisions look at raw samples: any will do
-_REMEMBERED = 1 << 20  # bytes of signatures and decisions: a few hundred frames
+_REMEMBERED = 4 << 20  # bytes of signatures and decisions: those of more than a hundred frames
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ class Decider:
     def _is_still(self, first: vs.VideoFrame, second: vs.VideoFrame) -> bool:
         if self.static is None:
             return False
-        return scene.difference(self._arrays(first), self._arrays(second), self.format.peak) <= self.static
+        return scene.is_still(self._arrays(first), self._arrays(second), self.format.peak, self.static)
 
     def _maybe_signature(self, source: int, frame: vs.VideoFrame | None) -> scene.Signature | None:
         return None if frame is None else self._signature(source, frame)
@@ -109,4 +109,4 @@ class Decider:
         )
 
     def _arrays(self, frame: vs.VideoFrame) -> list[scene.Plane]:
-        return host.arrays(host.view(frame, self.format, _RAW))
+        return list(host.view(frame, self.format, _RAW).arrays)

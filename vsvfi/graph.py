@@ -145,7 +145,7 @@ class _Collect(_Node):
             # copy() shares the planes: only the properties become the copy's own.
             return (window[made.shown] or left).copy()
         frame = vs.core.create_video_frame(left.format, left.width, left.height)
-        host.write(frame, host.arrays(made.ready.wait()))
+        host.write(frame, made.ready.wait().arrays)
         made.ready.release()
         for key, value in left.props.items():
             frame.props[key] = value

@@ -18,7 +18,6 @@ from .lane import Lane
 from .model import Model
 from .pipeline import Pipeline
 from .properties import Durations
-from .tiling import Tiled
 from .timeline import Timed, Timeline, Uniform, read_timecodes
 
 log = logging.getLogger("vsvfi")
@@ -162,6 +161,8 @@ def _lane(clip: vs.VideoNode, model: str | Model, device: str | None, wanted: op
     if wanted.show not in (None, "scene") and type(chosen).explain is Model.explain:
         raise OptionError(f"{chosen.spec.name} has no flow or mask to show; show must be None or 'scene'")
     if wanted.tile is not None and (wanted.tile[0] < clip.width or wanted.tile[1] < clip.height):
+        from .tiling import Tiled  # and with it torch: here only, since flow on the CPU does without
+
         chosen = Tiled(chosen, wanted.tile, wanted.overlap)
     return Lane(chosen, host.plane_format(clip), wanted, vs.core.num_threads)
 

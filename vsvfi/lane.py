@@ -1,34 +1,31 @@
 """One device at work: its model, its caches, its queue. `pipeline.py` hands it jobs; on several devices, in runs.
 
-Stages run once: features are kept per source frame, motion per pair, both in caches bounded by bytes.
+Stages run once: features are kept per source frame, motion per pair, both in caches bounded by bytes. What computes
+on tensors is imported where it is first used: a model that reads planes as arrays never waits for torch.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import sys
 import weakref
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import torch
-
-from . import protect
 from .cache import Cache
-from .color.from_planes import from_planes
-from .color.to_planes import to_planes
 from .errors import DeviceError
 from .frames import host
+from .frames.planes import Planes
 from .frames.transfer import Ready, transfer_for
-from .tiling import Tiled
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from .decide import Window
-    from .frames.planes import ColorInfo, PlaneFormat, Planes
+    from .frames.planes import ColorInfo, PlaneFormat
     from .model import Explanation, Features, Image, Model, Motion
     from .options import Options
 
@@ -63,11 +60,11 @@ class Lane:
 
     def __init__(self, model: Model, format: PlaneFormat, options: Options, workers: int) -> None:
         self.model = model
-        self.device = model.device
+        self.device = model.where
         self.format = format
         self.options = options
-        self.transfer = transfer_for(model.device)
-        share, entries = _memory(model.device) // _SHARE, _NEARBY + workers
+        self.transfer = transfer_for(model)
+        share, entries = _memory(model.where) // _SHARE, _NEARBY + workers
         self.features = Cache(share, entries)
         self.pairs = Cache(share, entries)
         self._pool = ThreadPoolExecutor(workers if model.spec.parallel else 1, thread_name_prefix="vsvfi")
@@ -91,29 +88,37 @@ class Lane:
 
     def render(self, picture: Tensor, color: ColorInfo) -> Ready:
         """A (3, H, W) RGB picture in the clip's format."""
+        from .color.to_planes import to_planes
+
         return self.transfer.download(to_planes(picture[None], self.format, color, dither="none"))
 
     def clear(self) -> None:
         """Forget everything that can be made again."""
         self.features.clear()
         self.pairs.clear()
-        if self.device.type == "cuda":
+        if self.device.startswith("cuda"):
+            import torch
+
             torch.cuda.empty_cache()
 
     def _run(self, job: Callable[..., Any], args: tuple[object, ...]) -> Any:
-        with torch.inference_mode(), self.transfer.computing():
+        with self.transfer.computing():
             return job(*args)
 
     def _between(self, source: int, t: float, window: Window, color: tuple[ColorInfo, ColorInfo]) -> Planes:
         pair = self._pair(source, window, color)
         image = self.model.synthesize(pair.motion, t)
         if pair.protection is not None:
+            from . import protect
+
             assert pair.image0 is not None, "kept with the protection"
             assert pair.image1 is not None, "kept with the protection"
             image = protect.apply(image, pair.image0, pair.image1, pair.protection, t)
-        if isinstance(image, torch.Tensor):
-            return to_planes(image, self.format, color[0], dither=self.options.dither)
-        return image
+        if isinstance(image, Planes):
+            return image
+        from .color.to_planes import to_planes
+
+        return to_planes(image, self.format, color[0], dither=self.options.dither)
 
     def _pair(self, source: int, window: Window, color: tuple[ColorInfo, ColorInfo]) -> Pair:
         return self.pairs.get_or_compute(source, lambda: self._relate(source, window, color))
@@ -123,6 +128,8 @@ class Lane:
         motion = self.model.relate(*features)
         if not self.options.protect:
             return Pair(motion)
+        from . import protect
+
         image0, image1 = (self._image(window, k, color[k]) for k in (0, 1))
         return Pair(motion, image0, image1, protect.protection(image0, image1))
 
@@ -133,25 +140,31 @@ class Lane:
         frame = window[offset]
         assert frame is not None, "both frames of a pair exist"
         planes = self.transfer.upload(host.view(frame, self.format, color))
-        return planes if self.model.spec.layout == "planes" else from_planes(planes, self.model.dtype)
+        if self.model.spec.layout == "planes":
+            return planes
+        from .color.from_planes import from_planes
+
+        return from_planes(planes, self.model.dtype)
 
     def _retrying[T](self, make: Callable[[], T]) -> T:
         """Run `make`; out of memory, free what can be freed and try once more in tiles."""
         try:
             return make()
-        except torch.OutOfMemoryError:
+        except _out_of_memory():
             self.clear()
-        tile, overlap = _half(self.format, self.model)
+        from . import tiling
+
+        tiled = tiling.halved(self.model, (self.format.width, self.format.height))
         log.warning(
             "%s on %s: out of memory at %dx%d; going on in tiles of %dx%d",
-            self.model.spec.name, self.device, self.format.width, self.format.height, *tile,
+            self.model.spec.name, self.device, self.format.width, self.format.height, *tiled.tile,
         )  # fmt: skip
         try:
-            self.model = Tiled(_untiled(self.model), tile, overlap)
+            self.model = tiled
             return make()
-        except torch.OutOfMemoryError as error:
+        except _out_of_memory() as error:
             self.clear()
-            raise DeviceError(self._advice(tile)) from error
+            raise DeviceError(self._advice(tiled.tile)) from error
 
     def _advice(self, tile: tuple[int, int]) -> str:
         smaller = max(64, min(tile) // 2 // 64 * 64)
@@ -160,19 +173,16 @@ class Lane:
         return f"out of memory at {size}, also in tiles of {tile[0]}x{tile[1]}; try tile={smaller}, overlap=16{scale}"
 
 
-def _half(format: PlaneFormat, model: Model) -> tuple[tuple[int, int], int]:
-    """A tile half as wide and high as what just failed, and an overlap that fits it."""
-    width, height = model.tile if isinstance(model, Tiled) else (format.width, format.height)
-    tile = tuple(max(64, -(-side // 2 // 64) * 64) for side in (width, height))
-    return (tile[0], tile[1]), min(64, (min(tile) - 1) // 2)
+def _out_of_memory() -> tuple[type[Exception], ...]:
+    """What says so: Python's own kind, and torch's where torch is in use."""
+    torch = sys.modules.get("torch")
+    return (MemoryError,) if torch is None else (MemoryError, torch.OutOfMemoryError)
 
 
-def _untiled(model: Model) -> Model:
-    return model.inner if isinstance(model, Tiled) else model
+def _memory(device: str) -> int:
+    if device.startswith("cuda"):
+        import torch
 
-
-def _memory(device: torch.device) -> int:
-    if device.type == "cuda":
         return torch.cuda.get_device_properties(device).total_memory
     if hasattr(os, "sysconf"):
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -29,7 +29,7 @@ type Weights = str | Path | Mapping[str, Tensor] | None
 SLOWEST_ON_CPU = 20.0
 """Cost, in in-betweens of `flow`, up to which model="auto" takes a model on a CPU."""
 
-_shared: weakref.WeakValueDictionary[tuple[str, torch.device, torch.dtype], Model] = weakref.WeakValueDictionary()
+_shared: weakref.WeakValueDictionary[tuple[str, str, str], Model] = weakref.WeakValueDictionary()
 _sharing = threading.RLock()  # re-entrant: a model made of other models asks for them while it is built
 
 
@@ -62,18 +62,24 @@ def load(
     return plugins.build(spec, where, resolve_precision(precision, spec, where), _weights(spec, weights))
 
 
-def shared(spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> Model:
-    """The one model of this kind with installed weights: built for the first who asks, freed with its last user."""
-    key = spec.name, device, dtype
+def shared(spec: ModelSpec, device: str, precision: str) -> Model:
+    """The one model of this kind with installed weights: built for the first who asks, freed with its last user.
+
+    Args:
+        spec: of the model.
+        device: from `resolve_device`.
+        precision: from `resolve_precision`.
+    """
+    key = spec.name, device, precision
     with _sharing:
         model = _shared.get(key)
         if model is None:
-            model = _shared[key] = plugins.build(spec, device, dtype, _weights(spec, None))
+            model = _shared[key] = plugins.build(spec, device, precision, _weights(spec, None))
         return model
 
 
-def resolve_device(device: str | torch.device | None, spec: ModelSpec) -> torch.device:
-    """The device meant, with its index.
+def resolve_device(device: str | torch.device | None, spec: ModelSpec) -> str:
+    """The name of the device meant: "cpu", or with its index, "cuda:0". The CPU is found without torch.
 
     Args:
         device: None: the machine's accelerator if the model runs there, else the CPU.
@@ -82,6 +88,8 @@ def resolve_device(device: str | torch.device | None, spec: ModelSpec) -> torch.
     Raises:
         DeviceError: no such device here, or the model does not run on it.
     """
+    if (device is None and spec.devices == ("cpu",)) or (str(device) == "cpu" and "cpu" in spec.devices):
+        return "cpu"
     import torch
 
     present = _present()
@@ -89,7 +97,7 @@ def resolve_device(device: str | torch.device | None, spec: ModelSpec) -> torch.
         fitting = [found for found in (*present[1:], present[0]) if found.type in spec.devices]
         if not fitting:
             raise DeviceError(f"{spec.name} runs on {_kinds(spec)} only; this machine has: {_names(present)}")
-        return fitting[0]
+        return str(fitting[0])
     try:
         meant = torch.device(device)
     except (RuntimeError, TypeError) as error:
@@ -100,21 +108,21 @@ def resolve_device(device: str | torch.device | None, spec: ModelSpec) -> torch.
         meant = torch.device("cpu") if meant.type == "cpu" else torch.device(meant.type, 0)
     if meant not in present:
         raise DeviceError(f"device {device} is absent; this machine has: {_names(present)}")
-    return meant
+    return str(meant)
 
 
-def resolve_precision(precision: str, spec: ModelSpec, device: torch.device) -> torch.dtype:
-    """The dtype for "fp32", "fp16", "bf16" or "auto", which is fp32 on a CPU, else the precision the spec names first.
+def resolve_precision(precision: str, spec: ModelSpec, device: str) -> str:
+    """ "fp32", "fp16" or "bf16"; "auto" is fp32 on a CPU, else the precision the spec names first.
 
     Raises:
         OptionError: the model does not run in it.
     """
     if precision == "auto":
-        on_cpu = device.type == "cpu" and "fp32" in spec.precisions
+        on_cpu = device == "cpu" and "fp32" in spec.precisions
         precision = "fp32" if on_cpu else spec.precisions[0]
     if precision not in spec.precisions:
         raise OptionError(f"{spec.name} runs in {' or '.join(spec.precisions)}, got precision {precision}")
-    return _dtypes()[precision]
+    return precision
 
 
 def models_folder() -> Path:
@@ -155,13 +163,13 @@ def _objection(spec: ModelSpec, device: str | torch.device | None) -> str | None
     """Why model="auto" passes over a model, None if it does not."""
     if not spec.commercial:
         return f"its licence ({spec.license}) is not for commercial use"
+    if not is_installed(spec):  # before the device: to ask for that may take torch
+        return f"is not installed (vsvfi models install {spec.name})"
     try:
         where = resolve_device(device, spec)
     except DeviceError:
         return f"runs on {_kinds(spec)} only"
-    if where.type == "cpu" and spec.cost > SLOWEST_ON_CPU:
-        return "is too slow on a CPU"
-    return None if is_installed(spec) else f"is not installed (vsvfi models install {spec.name})"
+    return "is too slow on a CPU" if where == "cpu" and spec.cost > SLOWEST_ON_CPU else None
 
 
 def _weights(spec: ModelSpec, given: Weights) -> Mapping[str, Tensor] | None:
@@ -215,14 +223,9 @@ def _present() -> list[torch.device]:
     return found
 
 
-def _dtypes() -> dict[str, torch.dtype]:
-    import torch
-
-    return {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
-
-
 def _precision_of(dtype: torch.dtype) -> str:
-    return next((name for name, known in _dtypes().items() if known == dtype), str(dtype))
+    names = ("fp32", "fp16", "bf16")
+    return next((name for name in names if plugins.torch_dtype(name) == dtype), str(dtype))
 
 
 def _kinds(spec: ModelSpec) -> str:

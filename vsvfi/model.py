@@ -39,6 +39,7 @@ class ModelSpec:
         checkpoint: file name of the published weights; None: the model has none.
         url: direct link to that file; None where its authors give a page only (then: `source`).
         nbytes, sha256: of that file, None where they are not known.
+        git_blob: the name that git gives that file's content, where it lies in a repository.
         trained_on: data set of the published weights.
         timesteps: "any" 0 < t < 1, or "half": only t = 1/2 is trained (others by recursion).
         multiple: sides are padded to a multiple of this inside the model (information; any size works).
@@ -65,6 +66,7 @@ class ModelSpec:
     url: str | None = None
     nbytes: int | None = None
     sha256: str | None = None
+    git_blob: str | None = None
     trained_on: str = ""
     timesteps: Literal["any", "half"] = "any"
     multiple: int = 1
@@ -107,24 +109,43 @@ class Model(ABC):
 
     Stages must not change the model, and must give the same bytes for the same input, whatever ran before.
 
+    Args:
+        spec: its facts.
+        device: where it computes; None: on the CPU, on arrays. Such a model does without torch in a filter, and
+            spares its users the seconds that torch takes to import.
+        dtype: its working precision; None: float32.
+
     Attributes:
         spec: its facts.
-        device: where it computes.
-        dtype: its working precision.
+        where: the device's name: "cpu", "cuda:0".
         settings: option values in force; see `configured`.
     """
 
     spec: ModelSpec
-    device: torch.device
-    dtype: torch.dtype
+    where: str
     settings: Mapping[str, Any]
     _original: Model | None = None
 
-    def __init__(self, spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(self, spec: ModelSpec, device: torch.device | None = None, dtype: torch.dtype | None = None) -> None:
         self.spec = spec
-        self.device = device
-        self.dtype = dtype
+        self.where = "cpu" if device is None else str(device)
+        self._device = device
+        self._dtype = dtype
         self.settings = {**spec.options, **({"scale": 1.0} if spec.scales else {})}
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        import torch
+
+        return self._device or torch.device("cpu")
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Its working precision."""
+        import torch
+
+        return self._dtype or torch.float32
 
     def configured(self, **options: Any) -> Self:
         """The same model with other option values: a shallow copy that shares the weights.

@@ -14,9 +14,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import torch
 
-from . import show
 from .color.properties import resolve
 from .decide import Decider, Decision, Window
 from .frames import host
@@ -153,6 +151,10 @@ class Pipeline:
         decision = Decision("still")
         if not self.timeline.held(position):
             decision = self.decider.decide(position.source, window)
+        import torch
+
+        from . import show
+
         picture = torch.zeros(2, self.format.height, self.format.width)
         flow = self.options.show == "flow"
         if decision.kind == "motion":
@@ -164,9 +166,11 @@ class Pipeline:
         return Made(decision.kind, decision.score, None, lane.render(image, color[0]))
 
     def _scene_graph(self, lane: Lane, position: Position, window: Window) -> Made:
+        from . import show
+
         made = self._plain(lane, position, window)
         color = self._colors(window)[0]
-        data = [plane.copy() for plane in host.arrays(self._planes(made, window, color))]
+        data = [plane.copy() for plane in self._planes(made, window, color).arrays]
         scores = []
         for shift in range(-_AROUND, _AROUND + 1):
             if window[shift] is not None and window[shift + 1] is not None:
@@ -175,7 +179,7 @@ class Pipeline:
         caption = f"{position.source}+{position.t} {made.kind}"
         threshold = self.decider.threshold
         show.draw_scene(data, self.format, color, scores, threshold, position.source, caption)
-        planes = Planes(self.format, color, tuple(torch.from_numpy(plane) for plane in data))
+        planes = Planes(self.format, color, tuple(data))
         return Made(made.kind, made.score, None, Ready(planes))
 
     def _planes(self, made: Made, window: Window, color: ColorInfo) -> Planes:
@@ -199,7 +203,7 @@ class Pipeline:
 def blend(planes0: Planes, planes1: Planes, t: float) -> Planes:
     """(1 - t) * planes0 + t * planes1, sample by sample on the host, integers rounded to nearest."""
     data: list[np.ndarray[Any, Any]] = []
-    for a, b in zip(host.arrays(planes0), host.arrays(planes1), strict=True):
+    for a, b in zip(planes0.arrays, planes1.arrays, strict=True):
         mixed = np.float32(1 - t) * a.astype(np.float32) + np.float32(t) * b.astype(np.float32)
         data.append((np.rint(mixed) if planes0.format.sample == "int" else mixed).astype(a.dtype))
-    return Planes(planes0.format, planes0.color, tuple(torch.from_numpy(plane) for plane in data))
+    return Planes(planes0.format, planes0.color, tuple(data))

@@ -9,7 +9,8 @@ from __future__ import annotations
 import difflib
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,11 @@ from .errors import OptionError, UnknownModelError, VsvfiError
 from .model import Model, ModelSpec
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import torch
+
+    from .weights.checkpoint import Checkpoint
 
 log = logging.getLogger("vsvfi")
 
@@ -74,27 +79,51 @@ class Plugins:
     def build(
         self,
         spec: ModelSpec,
-        device: torch.device,
-        dtype: torch.dtype,
+        device: str,
+        precision: str,
         weights: Mapping[str, torch.Tensor] | None = None,
     ) -> Model:
         """Have a plugin make the model: the one that listed it is asked first, then all others.
+
+        Args:
+            spec: of the model.
+            device: "cpu", "cuda:0", ...
+            precision: "fp32", "fp16" or "bf16".
+            weights: for the plugin.
 
         Raises:
             VsvfiError: no plugin makes it, or what one made is no Model.
         """
         self._load()
-        asked = {"spec": spec, "device": device, "dtype": dtype, "weights": weights}
+        asked = _Asked(spec, device, precision, weights)
         owner = self._manager.get_plugin(self._owners.get(spec.name, ""))
         hook = self._manager.hook.vsvfi_build
         model = next((made for made in _answers(hook, owner, asked) if made is not None), None)
         if model is None:
-            model = hook(**asked)
+            model = hook(**{name: asked[name] for name in hook.spec.argnames})
         if model is None:
             raise VsvfiError(f"{spec.name}: no plugin builds it; its plugin's vsvfi_build answered None")
         if not isinstance(model, Model):
             raise VsvfiError(f"{spec.name}: vsvfi_build must answer with a vsvfi.Model, got {type(model).__name__}")
         return model
+
+    def checkpoint(self, spec: ModelSpec) -> Checkpoint | None:
+        """What the model's plugin says of its published weights; None where it says nothing."""
+        self._load()
+        found: Checkpoint | None = self._manager.hook.vsvfi_checkpoint(spec=spec)
+        return found
+
+    def convert(self, family: str, source: Path) -> Mapping[str, torch.Tensor]:
+        """Have a plugin read weights that are in no format of torch.
+
+        Raises:
+            OptionError: no plugin does that for the family.
+        """
+        self._load()
+        found: Mapping[str, torch.Tensor] | None = self._manager.hook.vsvfi_convert(family=family, source=source)
+        if found is None:
+            raise OptionError(f'there is nothing to convert for "{family}"; its files install as they are')
+        return found
 
     def register(self, plugin: object, name: str | None = None) -> None:
         """Add a plugin without an entry point, as a script or a test does.
@@ -206,11 +235,44 @@ def _reason(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
+class _Asked(Mapping[str, Any]):
+    """The arguments of vsvfi_build; device and dtype, and with them torch, are made when a plugin asks for them."""
+
+    def __init__(self, spec: ModelSpec, device: str, precision: str, weights: object) -> None:
+        self._plain = {"spec": spec, "weights": weights}
+        self._made = {"device": partial(torch_device, device), "dtype": partial(torch_dtype, precision)}
+
+    def __getitem__(self, name: str) -> Any:
+        return self._made[name]() if name in self._made else self._plain[name]
+
+    def __iter__(self) -> Iterator[str]:
+        yield from (*self._plain, *self._made)
+
+    def __len__(self) -> int:
+        return len(self._plain) + len(self._made)
+
+
+def torch_device(name: str) -> torch.device:
+    """The device of this name."""
+    import torch
+
+    return torch.device(name)
+
+
+def torch_dtype(precision: str) -> torch.dtype:
+    """The dtype of "fp32", "fp16" or "bf16"."""
+    import torch
+
+    return {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[precision]
+
+
 _plugins = Plugins(lambda: entry_points(group=GROUP))
 
 specs = _plugins.specs
 spec = _plugins.spec
 broken = _plugins.broken
 build = _plugins.build
+checkpoint = _plugins.checkpoint
+convert = _plugins.convert
 register = _plugins.register
 unregister = _plugins.unregister

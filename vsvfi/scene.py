@@ -26,20 +26,27 @@ _STEP = 8, 12  # from block to block: rows, columns
 _REACH = 6, 12  # how far a block may have gone: a sixth of the height, nearly a fifth of the width
 _FLAT = 0.012  # standard deviation below which a block says nothing
 _FOUND, _LOST = 0.85, 0.45  # correlation of the best place: the same thing surely, chance at best
+_PLACES = tuple(
+    (y, x) for y in range(0, _HEIGHT - _BLOCK[0] + 1, _STEP[0]) for x in range(0, _WIDTH - _BLOCK[1] + 1, _STEP[1])
+)  # (top, left) of every block
 _SAMPLES = 5  # a thumbnail's pixel averages about this many samples squared; more would only cost time
 
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """What is kept of a frame: 10 KB.
+    """What is kept of a frame: 26 KB.
 
     Attributes:
         luma: (36, 64) float32 brightness in about [0, 1].
         color: (9, 16, planes) float32 of the planes, coarser.
+        blocks: (blocks, pixels of one) float32 of luma, each with mean 0 and length 1.
+        deviation: (blocks,) float32: their standard deviations before that.
     """
 
     luma: np.ndarray[Any, np.dtype[np.float32]]
     color: np.ndarray[Any, np.dtype[np.float32]]
+    blocks: np.ndarray[Any, np.dtype[np.float32]]
+    deviation: np.ndarray[Any, np.dtype[np.float32]]
 
 
 class Verdict(NamedTuple):
@@ -67,7 +74,8 @@ def signature(planes: Sequence[Plane], peak: float, family: str) -> Signature:
         small[1:] = [plane + np.float32(0.5) for plane in small[1:]]
     luma = np.mean(small, axis=0) if family == "RGB" else small[0]
     color = np.stack([cv2.resize(plane, (16, 9), interpolation=cv2.INTER_AREA) for plane in small], axis=2)
-    return Signature(np.ascontiguousarray(luma, np.float32), color.astype(np.float32))
+    luma = np.ascontiguousarray(luma, np.float32)
+    return Signature(luma, color.astype(np.float32), *_blocks(luma))
 
 
 def judge(
@@ -99,13 +107,21 @@ def judge(
     return Verdict(score, score >= threshold)
 
 
-def difference(planes0: Sequence[Plane], planes1: Sequence[Plane], peak: float) -> float:
-    """Mean absolute difference of two frames in 8-bit code values; 0.0 only where they are equal to the last sample.
+def is_still(planes0: Sequence[Plane], planes1: Sequence[Plane], peak: float, threshold: float) -> bool:
+    """Whether two frames differ by no more than `threshold` on average; at 0.0 they must be equal to the last sample.
 
-    Most pairs differ widely: every 16th row decides those. The answer is exact below one code value.
+    Most pairs differ, and every 16th row shows that: any difference there at 0.0, else a mean far above the threshold.
+
+    Args:
+        planes0: of the earlier frame, any sample type.
+        planes1: of the later frame.
+        peak: the largest sample value, 1.0 for float formats.
+        threshold: mean absolute difference in 8-bit code values.
     """
     rough = _mean_difference([p[::16] for p in planes0], [p[::16] for p in planes1], peak)
-    return rough if rough > 4.0 else _mean_difference(planes0, planes1, peak)
+    if rough > (4.0 + threshold if threshold else 0.0):
+        return False
+    return _mean_difference(planes0, planes1, peak) <= threshold
 
 
 def _mean_difference(planes0: Sequence[Plane], planes1: Sequence[Plane], peak: float) -> float:
@@ -128,7 +144,8 @@ def _thumbnail(plane: Plane, peak: float, height: int, width: int) -> Plane:
 
 def _strangeness(a: Signature, b: Signature) -> float:
     """How little of one frame is found in the other, in [0, 1]; the same both ways."""
-    lost, weight = (sum(pair) for pair in zip(_lost(a.luma, b.luma), _lost(b.luma, a.luma), strict=True))
+    found = np.einsum("bp,bp->b", a.blocks, b.blocks) > _FOUND  # most blocks are where they were: no search
+    lost, weight = (sum(pair) for pair in zip(_lost(a, b, found), _lost(b, a, found), strict=True))
     structure = lost / weight if weight > 0 else 0.0
     # Colours that stayed speak for the same scene, strange ones against it, also where nothing has structure.
     color = float(np.abs(_centered(a.color) - _centered(b.color)).mean()) * 12
@@ -140,19 +157,28 @@ def _centered(color: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return color - color.mean(axis=(0, 1))
 
 
-def _lost(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> tuple[float, float]:
-    """(sum of what was lost of a's blocks, sum of their weights)."""
+def _lost(a: Signature, b: Signature, found: np.ndarray[Any, Any]) -> tuple[float, float]:
+    """(sum of what was lost of a's blocks, sum of their weights); `found` are those that need no search."""
     lost = weight = 0.0
-    for y in range(0, _HEIGHT - _BLOCK[0] + 1, _STEP[0]):
-        for x in range(0, _WIDTH - _BLOCK[1] + 1, _STEP[1]):
-            block = a[y : y + _BLOCK[0], x : x + _BLOCK[1]]
-            deviation = float(block.std())
-            if deviation < _FLAT:
-                continue
-            top, left = max(0, y - _REACH[0]), max(0, x - _REACH[1])
-            area = b[top : y + _BLOCK[0] + _REACH[0], left : x + _BLOCK[1] + _REACH[1]]
-            best = float(cv2.matchTemplate(area, block, cv2.TM_CCOEFF_NORMED).max())
-            own = min(1.0, deviation / 0.05)
-            lost += own * min(1.0, max(0.0, (_FOUND - best) / (_FOUND - _LOST)))
-            weight += own
+    for k, deviation in enumerate(a.deviation.tolist()):
+        if deviation < _FLAT:
+            continue
+        own = min(1.0, deviation / 0.05)
+        weight += own
+        if found[k]:
+            continue
+        y, x = _PLACES[k]
+        top, left = max(0, y - _REACH[0]), max(0, x - _REACH[1])
+        area = b.luma[top : y + _BLOCK[0] + _REACH[0], left : x + _BLOCK[1] + _REACH[1]]
+        best = float(cv2.matchTemplate(area, a.blocks[k].reshape(_BLOCK), cv2.TM_CCOEFF_NORMED).max())
+        lost += own * min(1.0, max(0.0, (_FOUND - best) / (_FOUND - _LOST)))
     return lost, weight
+
+
+def _blocks(luma: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """(blocks, pixels) each with mean 0 and length 1, and their standard deviations; in the order of _PLACES."""
+    rows, columns = _BLOCK
+    cut = np.stack([luma[y : y + rows, x : x + columns].ravel() for y, x in _PLACES])
+    cut -= cut.mean(axis=1, keepdims=True)
+    length = np.sqrt(np.einsum("bp,bp->b", cut, cut))
+    return cut / np.maximum(length, 1e-9)[:, None], length / np.float32(np.sqrt(rows * columns))

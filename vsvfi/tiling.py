@@ -141,6 +141,19 @@ class Tiled(Model):
         return Grid(spans(height, self.tile[1], self.overlap, steps[1]), columns)
 
 
+def halved(model: Model, size: tuple[int, int]) -> Tiled:
+    """A model that ran out of memory, in tiles half as wide and high as what it failed on.
+
+    Args:
+        model: tiled already or not.
+        size: (width, height) of the whole image.
+    """
+    failed = model.tile if isinstance(model, Tiled) else size
+    tile = tuple(max(SMALLEST, -(-side // 2 // 64) * 64) for side in failed)
+    inner = model.inner if isinstance(model, Tiled) else model
+    return Tiled(inner, (tile[0], tile[1]), min(64, (min(tile) - 1) // 2))
+
+
 def spans(size: int, tile: int, overlap: int, step: int) -> tuple[Span, ...]:
     """Tiles along one side of an image, first to last.
 

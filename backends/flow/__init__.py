@@ -8,8 +8,6 @@ from vsvfi.hookspecs import hookimpl
 from vsvfi.weights import registry
 
 if TYPE_CHECKING:
-    import torch
-
     from vsvfi.model import Model, ModelSpec
 
 
@@ -20,10 +18,10 @@ def vsvfi_models() -> list[ModelSpec]:
 
 
 @hookimpl
-def vsvfi_build(spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> Model | None:
+def vsvfi_build(spec: ModelSpec) -> Model | None:
     """Make `flow`."""
     if spec.family != "flow":
         return None
-    from .model import Flow  # torch, OpenCV and numba arrive here, not at import
+    from .model import Flow  # OpenCV and numba arrive here, not at import
 
-    return Flow(spec, device, dtype)
+    return Flow(spec)

@@ -24,6 +24,7 @@ type Array = np.ndarray[Any, Any]
 _ERROR_BLUR = 1.5
 _MEDIAN = 5  # lone vectors would tear specks out of an object's edge
 _FILL = 15  # side of the window that holes in both splats are filled from, flow grid pixels
+_NEAR = 0.125  # pixels: two motions that lead to places nearer than this are one
 _STRIP = 1 << 14  # pixels of a strip: its maps, samples and weights take 1 MB
 
 
@@ -99,18 +100,23 @@ def _same_size(
 ) -> None:
     h, w = results[0].shape
     rows = min(h, max(8, _STRIP // w))
-    maps, shares = buffer("maps", 8, rows, w), buffer("shares", 3, rows, w)
-    seen, still = buffer("seen", 4, rows, w), buffer("still", rows, w)
+    first_maps, second_maps = buffer("first", 4, rows, w), buffer("second", 4, rows, w)
+    shares, seen, still = buffer("shares", 3, rows, w), buffer("seen", 4, rows, w), buffer("still", rows, w)
+    where = buffer("where", rows * w).view(np.int32)
     for start in range(0, h, rows):
         top = min(start, h - rows)  # the last strip overlaps the one before: all are of one size
         strip = slice(top, top + rows)
-        positions(at.values, h, top, np.float32(at.t), maps, shares)
+        count = positions(at.values, h, top, np.float32(at.t), first_maps, second_maps, where, shares)
+        used = -(-count // w)  # rows that the positions along the second motion fill
         for (first, second), out in zip(pairs, results, strict=True):
-            for k, plane in enumerate((first, second, first, second)):
-                cv2.remap(plane, maps[2 * k], maps[2 * k + 1], filter, seen[k], cv2.BORDER_REPLICATE)
+            for k, plane in enumerate((first, second)):
+                cv2.remap(plane, *first_maps[2 * k : 2 * k + 2], filter, seen[k], cv2.BORDER_REPLICATE)
+                if used:
+                    maps = second_maps[2 * k : 2 * k + 2, :used]
+                    cv2.remap(plane, *maps, filter, seen[2 + k, :used], cv2.BORDER_REPLICATE)
             cv2.addWeighted(first[strip], 1 - at.t, second[strip], at.t, 0.0, still)
             mixed = still if out.dtype == np.float16 else out[strip]
-            mix(seen, still, shares, np.float32(peak or 0), mixed)
+            mix(seen, still, shares, where[:count], np.float32(peak or 0), mixed)
             if mixed is still:  # numba computes in no half floats
                 out[strip] = still
 
@@ -127,16 +133,26 @@ def dense(at: Field, height: int, width: int) -> tuple[Array, Array]:
 
 
 @compiled
-def positions(values: Array, height: int, top: int, t: float, maps: Array, shares: Array) -> None:
+def positions(
+    values: Array, height: int, top: int, t: float, first: Array, second: Array, where: Array, shares: Array
+) -> int:
     """Where the samples of a strip of a plane lie in both frames, along both motions; and the weights there.
+
+    Where the motions lead to nearly the same place, their mean is the first, and the second is left out: mostly they
+    do, and samples are what takes the time.
 
     Args:
         values: (7, h, w), of a Field.
         height: of the plane; its width is the strip's.
         top: first row of the strip.
         t: of the frame.
-        maps: (8, rows, W), float32, filled: x, y in frame 0, in frame 1, along the first motion, then the second.
+        first: (4, rows, W), float32, filled: x, y in frame 0, x, y in frame 1, along the first motion.
+        second: the same along the second motion, packed: one after the other where it is needed, row after row.
+        where: (rows * W), int32, filled: of each position in `second`, its pixel in the strip.
         shares: (3, rows, W), float32, filled: the last three of `values`.
+
+    Returns:
+        How many positions `second` holds; up to the end of its row it is filled with the last of them.
     """
     h, w = values.shape[1:]
     rows, width = shares.shape[1:]
@@ -144,10 +160,14 @@ def positions(values: Array, height: int, top: int, t: float, maps: Array, share
     sy = np.float32(height / h)
     half = np.float32(0.5)
     back = np.float32(1) - t
+    near = np.float32(_NEAR) / max(t, back)
     one = np.uint32(1)
     line = np.empty((7, w + 1), np.float32)
     left = np.empty(width, np.uint32)  # unsigned, so that no check for negative indices keeps the loops from vectors
     ax = np.empty(width, np.float32)
+    motion = np.empty((4, width), np.float32)
+    packed = second.reshape(4, rows * width)
+    count = 0
     for i in range(width):
         x = min(max((i + half) / sx - half, np.float32(0)), np.float32(w - 1))
         left[i] = np.uint32(x)
@@ -161,39 +181,69 @@ def positions(values: Array, height: int, top: int, t: float, maps: Array, share
             for k in range(w):
                 line[c, k] = values[c, y0, k] * (1 - ay) + values[c, y1, k] * ay
             line[c, w] = line[c, w - 1]
-        here = np.float32(r + top)
-        for c in range(2):
-            for i in range(width):
-                k = left[i]
-                u = (line[2 * c, k] + (line[2 * c, k + one] - line[2 * c, k]) * ax[i]) * sx
-                v = (line[2 * c + 1, k] + (line[2 * c + 1, k + one] - line[2 * c + 1, k]) * ax[i]) * sy
-                maps[4 * c, r, i] = np.float32(i) - t * u
-                maps[4 * c + 1, r, i] = here - t * v
-                maps[4 * c + 2, r, i] = np.float32(i) + back * u
-                maps[4 * c + 3, r, i] = here + back * v
         for c in range(3):
             for i in range(width):
                 k = left[i]
                 shares[c, r, i] = line[4 + c, k] + (line[4 + c, k + one] - line[4 + c, k]) * ax[i]
+        for c in range(4):
+            scale = sx if c % 2 == 0 else sy
+            for i in range(width):
+                k = left[i]
+                motion[c, i] = (line[c, k] + (line[c, k + one] - line[c, k]) * ax[i]) * scale
+        here = np.float32(r + top)
+        for i in range(width):
+            du = motion[2, i] - motion[0, i]
+            dv = motion[3, i] - motion[1, i]
+            apart = max(abs(du), abs(dv)) > near
+            share = np.float32(0) if apart else np.float32(1) - shares[0, r, i]
+            u = motion[0, i] + share * du
+            v = motion[1, i] + share * dv
+            first[0, r, i] = np.float32(i) - t * u
+            first[1, r, i] = here - t * v
+            first[2, r, i] = np.float32(i) + back * u
+            first[3, r, i] = here + back * v
+        for i in range(width):
+            u, v = motion[2, i], motion[3, i]
+            if max(abs(u - motion[0, i]), abs(v - motion[1, i])) > near:
+                packed[0, count] = np.float32(i) - t * u
+                packed[1, count] = here - t * v
+                packed[2, count] = np.float32(i) + back * u
+                packed[3, count] = here + back * v
+                where[count] = r * width + i
+                count += 1
+    for k in range(count, -(-count // width) * width):
+        for c in range(4):
+            packed[c, k] = packed[c, count - 1]
+    return count
 
 
 @compiled
-def mix(seen: Array, still: Array, shares: Array, peak: float, out: Array) -> None:
-    """The weighted mean of four samples (along two motions, in two frames) and of the plain blend.
+def mix(seen: Array, still: Array, shares: Array, where: Array, peak: float, out: Array) -> None:
+    """The weighted mean of samples along two motions, in two frames, and of the plain blend.
 
     Args:
-        seen: (4, rows, W): along motion a in frame 0 and 1, along motion b in frame 0 and 1.
+        seen: (4, rows, W): along the first motion in frame 0 and 1; along the second, packed as `positions` did.
+            Overwritten.
         still: (rows, W), the plain blend.
-        shares: (3, rows, W): of motion a, of frame 0, of `still`.
+        shares: (3, rows, W): of the first motion, of frame 0, of `still`.
+        where: pixels that have samples along the second motion, in rising order.
         peak: limit of an integer format, rounded to nearest; 0: the plane is float.
         out: (rows, W), uint8, uint16 or float32, filled; may be `still`.
     """
     rows, width = out.shape
+    packed = seen.reshape(4, rows * width)
+    first = shares[0].reshape(rows * width)
+    early = shares[1].reshape(rows * width)
     for r in range(rows):
         for i in range(width):
-            a = seen[1, r, i] + shares[1, r, i] * (seen[0, r, i] - seen[1, r, i])
-            b = seen[3, r, i] + shares[1, r, i] * (seen[2, r, i] - seen[3, r, i])
-            value = b + shares[0, r, i] * (a - b)
+            seen[0, r, i] = seen[1, r, i] + shares[1, r, i] * (seen[0, r, i] - seen[1, r, i])
+    for j in range(where.size):
+        k = where[j]
+        b = packed[3, j] + early[k] * (packed[2, j] - packed[3, j])
+        packed[0, k] = b + first[k] * (packed[0, k] - b)
+    for r in range(rows):
+        for i in range(width):
+            value = seen[0, r, i]
             value += shares[2, r, i] * (still[r, i] - value)
             if peak > 0:
                 value = min(max(value, np.float32(0)), peak) + np.float32(0.5)

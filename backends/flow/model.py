@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
-import torch
 
 from vsvfi.errors import ShapeError
 from vsvfi.frames.planes import Planes
-from vsvfi.model import Explanation, Features, Image, Model, Motion
+from vsvfi.model import Explanation, Features, Image, Model, ModelSpec, Motion
 
 from . import compose
 from .estimate import Flows, estimate, grid_size, thumbnail
@@ -57,14 +56,24 @@ class FlowMotion(Motion):
 
 
 class Flow(Model):
-    """Classical optical flow on the CPU; planes in, planes out, or tensors in, tensors out."""
+    """Classical optical flow on the CPU; planes in, planes out, or tensors in, tensors out.
+
+    Sets OpenCV to one thread, for the whole process: the filter makes as many frames at a time as there are threads,
+    and OpenCV's own threads on top of that took a fifth more processor time for each.
+    """
+
+    def __init__(self, spec: ModelSpec) -> None:
+        super().__init__(spec)
+        cv2.setNumThreads(1)
 
     def encode(self, image: Image) -> FlowFeatures:
         """Luma on the flow grid, in 8 bits; the planes are only referred to."""
         if isinstance(image, Planes):
             luma = _LUMA if image.format.family == "RGB" else (1.0,)
-            pictures = [self._picture([plane.numpy() for plane in image.data], luma, image.format.peak)]
+            pictures = [self._picture(image.arrays, luma, image.format.peak)]
         else:
+            import torch
+
             batch = image.detach().to("cpu", torch.float32).contiguous().numpy()
             pictures = [self._picture(list(planes), _LUMA, 1.0) for planes in batch]
         return FlowFeatures(image, tuple(pictures))
@@ -89,13 +98,17 @@ class Flow(Model):
             for flows, a, b in zip(motion.flows, motion.features0.pictures, motion.features1.pictures, strict=True)
         ]
         if isinstance(image, Planes):
-            return Planes(image.format, image.color, tuple(torch.from_numpy(plane) for plane in made[0]))
+            return Planes(image.format, image.color, tuple(made[0]))
+        import torch
+
         return torch.from_numpy(np.stack([np.stack(planes) for planes in made])).clamp_(0, 1).to(image.dtype)
 
     def explain(self, motion: Motion, t: float) -> Explanation:
         """Both motions mixed as the picture is, and the share of frame 0, in full resolution."""
         assert isinstance(motion, FlowMotion), "our own relate made it"
         height, width = _shape(motion.features0)[-2:]
+        import torch
+
         flow, share = compose.dense(compose.field(motion.flows[0], t), height, width)
         flow01, mask = torch.from_numpy(flow), torch.from_numpy(share)
         return Explanation(-t * flow01, (1 - t) * flow01, mask[None])

@@ -83,7 +83,7 @@ def test_to_planes(case: dict) -> None:
     theirs, format = theirs_clip.get_frame(0), host.plane_format(theirs_clip)
     image = torch.from_numpy(np.stack([np.asarray(source.get_frame(0)[p]) for p in range(3)]))[None]
     for dither in ("none", "ordered"):
-        ours = host.arrays(to_planes(image, format, resolve(theirs.props, format), dither=dither))
+        ours = to_planes(image, format, resolve(theirs.props, format), dither=dither).arrays
         for p, plane in enumerate(ours):
             other = np.asarray(theirs[p]).astype(np.float64)
             limit = {"int": 1.0, "float": 1e-3 if format.bits == 16 else 1e-5}[format.sample]
@@ -106,7 +106,7 @@ def test_gray_and_rgb_come_back_exactly(format, full: int) -> None:
     planes = host.view(frame, plain, resolve(frame.props, plain))
     back = to_planes(from_planes(planes), plain, planes.color)
     tolerance = 0 if plain.sample == "int" else 1e-3 if plain.bits == 16 else 1e-6
-    for a, b in zip(host.arrays(planes), host.arrays(back), strict=True):
+    for a, b in zip(planes.arrays, back.arrays, strict=True):
         assert np.abs(a.astype(np.float64) - b).max() <= tolerance
 
 
@@ -116,7 +116,7 @@ def test_every_code_comes_back_within_one(format) -> None:
     frame, plain = clip.get_frame(0), host.plane_format(clip)
     planes = host.view(frame, plain, resolve(frame.props, plain))
     back = to_planes(from_planes(planes), plain, planes.color)
-    for a, b in zip(host.arrays(planes), host.arrays(back), strict=True):
+    for a, b in zip(planes.arrays, back.arrays, strict=True):
         assert np.abs(a.astype(np.int64) - b).max() <= 1
 
 
@@ -133,11 +133,11 @@ def test_dither_depends_on_the_position_alone_and_keeps_the_mean() -> None:
     clip = vs.core.std.BlankClip(format=vs.RGB24, width=64, height=64)
     format = host.plane_format(clip)
     color = resolve({}, format)
-    first, second = (host.arrays(to_planes(image, format, color))[0] for _ in range(2))
+    first, second = (to_planes(image, format, color).arrays[0] for _ in range(2))
     assert (first == second).all()
     assert set(np.unique(first)) == {100, 101}
     assert first.mean() == pytest.approx(100.25, abs=0.01)
-    assert (host.arrays(to_planes(image, format, color, dither="none"))[0] == 100).all()
+    assert (to_planes(image, format, color, dither="none").arrays[0] == 100).all()
 
 
 @pytest.mark.parametrize(

@@ -7,14 +7,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from .planes import ColorInfo, PlaneFormat, Planes
 
 if TYPE_CHECKING:
     import vapoursynth as vs
-
-_NUMPY = {torch.uint8: np.uint8, torch.uint16: np.uint16, torch.float16: np.float16, torch.float32: np.float32}
 
 
 def plane_format(clip: vs.VideoNode) -> PlaneFormat:
@@ -36,7 +33,7 @@ def view(frame: vs.VideoFrame, format: PlaneFormat, color: ColorInfo) -> Planes:
 
     The samples must not be written to: the core shares them between frames.
     """
-    return Planes(format, color, tuple(torch.from_numpy(_plane(frame, format, p)) for p in range(format.num_planes)))
+    return Planes(format, color, tuple(_plane(frame, format, p) for p in range(format.num_planes)))
 
 
 def _plane(frame: vs.VideoFrame, format: PlaneFormat, plane: int) -> np.ndarray[Any, Any]:
@@ -46,13 +43,8 @@ def _plane(frame: vs.VideoFrame, format: PlaneFormat, plane: int) -> np.ndarray[
     address = frame.get_read_ptr(plane)
     memory = (ctypes.c_uint8 * (stride * height)).from_address(address.value or 0)
     memory._frame = frame  # the array's base chain ends here, so the frame outlives it
-    rows = np.frombuffer(memory, _NUMPY[format.dtype]).reshape(height, -1)
+    rows = np.frombuffer(memory, format.array_dtype).reshape(height, -1)
     return rows[:, :width]
-
-
-def arrays(planes: Planes) -> list[np.ndarray[Any, Any]]:
-    """The planes as numpy arrays over the same memory; they must be on the host."""
-    return [plane.numpy() for plane in planes.data]
 
 
 def write(frame: vs.VideoFrame, data: Sequence[np.ndarray[Any, Any]]) -> None:

@@ -1,17 +1,23 @@
-"""Planes of a frame as tensors: what a format is, what its samples mean, where they are.
+"""Planes of a frame: what a format is, what its samples mean, where they are.
 
-Nothing here knows VapourSynth; `frames/host.py` makes these from its frames.
+Nothing here knows VapourSynth; `frames/host.py` makes these from its frames. torch arrives with the first tensor: a
+model that reads arrays on the CPU never waits for it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import torch
-from torch import Tensor
+import numpy as np
 
-_DTYPES = {("int", 1): torch.uint8, ("int", 2): torch.uint16, ("float", 2): torch.float16, ("float", 4): torch.float32}
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+type Array = np.ndarray[Any, Any]
+
+_SAMPLES = {("int", 1): "uint8", ("int", 2): "uint16", ("float", 2): "float16", ("float", 4): "float32"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +41,16 @@ class PlaneFormat:
 
     @property
     def dtype(self) -> torch.dtype:
-        """The samples' type in memory: uint8, uint16, float16 or float32."""
-        return _DTYPES[self.sample, (self.bits + 7) // 8]
+        """The samples' type in a tensor: torch.uint8, uint16, float16 or float32."""
+        import torch
+
+        kind: torch.dtype = getattr(torch, _SAMPLES[self.sample, (self.bits + 7) // 8])
+        return kind
+
+    @property
+    def array_dtype(self) -> np.dtype[Any]:
+        """The samples' type in a numpy array."""
+        return np.dtype(_SAMPLES[self.sample, (self.bits + 7) // 8])
 
     @property
     def num_planes(self) -> int:
@@ -58,7 +72,7 @@ class PlaneFormat:
     def nbytes(self) -> int:
         """Bytes of all planes without row padding."""
         sizes = (self.plane_size(p) for p in range(self.num_planes))
-        return sum(h * w for h, w in sizes) * self.dtype.itemsize
+        return sum(h * w for h, w in sizes) * self.array_dtype.itemsize
 
     def __str__(self) -> str:
         return f"{self.family} {self.sample}{self.bits} {self.subsampling} [{self.width}x{self.height}]"
@@ -86,15 +100,31 @@ class Planes:
     Attributes:
         format: of the frame.
         color: how samples are to be understood.
-        data: a (height, width) tensor per plane, `format.dtype`. Rows may be padded (`stride(0) >= width`), samples
-            of a row are adjacent. Read-only by convention: a view may lie in the frame server's own memory.
+        samples: (height, width) of each plane: numpy arrays (in host memory) or tensors (anywhere); `data` and
+            `arrays` give them as either. Rows may be padded (a stride above the width), samples of a row are
+            adjacent. Read-only by convention: a view may lie in the frame server's own memory.
     """
 
     format: PlaneFormat
     color: ColorInfo
-    data: tuple[Tensor, ...]
+    samples: tuple[Tensor, ...] | tuple[Array, ...]
+
+    @property
+    def data(self) -> tuple[Tensor, ...]:
+        """The planes as tensors of `format.dtype`, over the same memory."""
+        import torch
+
+        return tuple(torch.from_numpy(s) if isinstance(s, np.ndarray) else s for s in self.samples)
+
+    @property
+    def arrays(self) -> tuple[Array, ...]:
+        """The planes as arrays of `format.array_dtype`, over the same memory; they must be on the host."""
+        return tuple(s if isinstance(s, np.ndarray) else s.numpy() for s in self.samples)
 
     @property
     def device(self) -> torch.device:
         """Where the planes are."""
-        return self.data[0].device
+        import torch
+
+        first = self.samples[0]
+        return torch.device("cpu") if isinstance(first, np.ndarray) else first.device

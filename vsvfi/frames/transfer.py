@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any
-
-import torch
-from torch import Tensor
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from typing import TYPE_CHECKING, Any
 
 from .planes import PlaneFormat, Planes
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from ..model import Model
 
 
 class Ready:
@@ -51,11 +54,22 @@ class Ready:
 
 
 class HostTransfer:
-    """The CPU: views go in, results come out, as they are."""
+    """The CPU: views go in, results come out, as they are.
+
+    Args:
+        tensors: False where the model computes on arrays, and torch may never be needed.
+    """
+
+    def __init__(self, *, tensors: bool) -> None:
+        self._tensors = tensors
 
     def computing(self) -> AbstractContextManager[Any]:
         """Around all device work of one job."""
-        return nullcontext()
+        if not self._tensors:
+            return nullcontext()
+        import torch
+
+        return torch.inference_mode()
 
     def upload(self, planes: Planes) -> Planes:
         """`planes` itself."""
@@ -73,6 +87,9 @@ class CudaTransfer:
     """
 
     def __init__(self, device: torch.device) -> None:
+        import torch
+
+        self._torch = torch
         self.device = device
         self.copy_in = torch.cuda.Stream(device)
         self.compute = torch.cuda.Stream(device)
@@ -82,16 +99,19 @@ class CudaTransfer:
 
     def computing(self) -> AbstractContextManager[Any]:
         """Makes the compute stream current."""
-        return torch.cuda.stream(self.compute)
+        both = ExitStack()
+        both.enter_context(self._torch.inference_mode())
+        both.enter_context(self._torch.cuda.stream(self.compute))
+        return both
 
     def upload(self, planes: Planes) -> Planes:
         """Start the copy to the device; the compute stream will wait for it, this thread does not."""
         staged = self._ups.take(planes.format)
         for target, source in zip(staged, planes.data, strict=True):
             target.copy_(source)
-        with torch.cuda.stream(self.copy_in):
+        with self._torch.cuda.stream(self.copy_in):
             data = tuple(plane.to(self.device, non_blocking=True) for plane in staged)
-            done = torch.cuda.Event()
+            done = self._torch.cuda.Event()
             done.record()
         self._ups.give(planes.format, staged, done)
         self.compute.wait_event(done)
@@ -103,11 +123,11 @@ class CudaTransfer:
         """Start the copy to pinned memory, after what the compute stream has been given so far."""
         staged = self._downs.take(planes.format)
         self.copy_out.wait_stream(self.compute)
-        with torch.cuda.stream(self.copy_out):
+        with self._torch.cuda.stream(self.copy_out):
             for target, source in zip(staged, planes.data, strict=True):
                 target.copy_(source, non_blocking=True)
                 source.record_stream(self.copy_out)
-            done = torch.cuda.Event()
+            done = self._torch.cuda.Event()
             done.record()
         host = Planes(planes.format, planes.color, staged)
         return Ready(host, done, lambda: self._downs.give(planes.format, staged, done))
@@ -124,6 +144,8 @@ class PinnedRing:
 
     def take(self, format: PlaneFormat) -> tuple[Tensor, ...]:
         """Buffers for one frame: the oldest free ones if their copy is over, else new ones."""
+        import torch
+
         free = self._free.setdefault(format, deque())
         if free and free[0][1].query():
             return free.popleft()[0]
@@ -139,6 +161,8 @@ class PinnedRing:
 type Transfer = HostTransfer | CudaTransfer
 
 
-def transfer_for(device: torch.device) -> Transfer:
-    """The transfer of a device."""
-    return CudaTransfer(device) if device.type == "cuda" else HostTransfer()
+def transfer_for(model: Model) -> Transfer:
+    """The transfer that suits where and on what a model computes."""
+    if model.where.startswith("cuda"):
+        return CudaTransfer(model.device)
+    return HostTransfer(tensors=model.spec.layout == "rgb")
