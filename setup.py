@@ -71,6 +71,11 @@ setup(
             "types-PyYAML",
             "vapoursynth-mvtools>=24",
         ],
+        # TensorFlow reads FILM's published files once, for `vsvfi models convert film`; nothing else needs it.
+        "film-convert": [
+            'tensorflow-cpu>=2.16; sys_platform != "darwin"',
+            'tensorflow>=2.16; sys_platform == "darwin"',
+        ],
         "preview": ["vspreview>=0.17", "vsjetpack==1.2.1"],
     },
     entry_points={

@@ -1,0 +1,116 @@
+"""FILM as the filter sees it: what is kept of a frame, of a pair, and what is made at t."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from vsvfi.errors import ShapeError
+from vsvfi.model import Explanation, Features, Image, Model, ModelSpec, Motion
+
+from . import checkpoint
+from .network import FUSED, LEVELS, pyramid
+
+_MULTIPLE = 1 << (LEVELS - 1)
+"""Sides are padded to a multiple of this, as the authors' scripts do: every level then has whole pixels."""
+
+
+@dataclass(frozen=True)
+class FilmFeatures(Features):
+    """One frame, padded: 163 full-size channels' worth, 1.3 GB at 1920x1080 in single precision.
+
+    Attributes:
+        images: (N, 3, h, w) of the FUSED finest levels, finest first.
+        features: (N, 64 to 960, h, w) of all levels, finest first.
+        size: (height, width) of the frame before padding.
+    """
+
+    images: tuple[Tensor, ...]
+    features: tuple[Tensor, ...]
+    size: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class FilmMotion(Motion):
+    """Two frames and the flow between them.
+
+    Attributes:
+        features0, features1: of the frames: the decoder warps them, whatever t is.
+        flow01, flow10: (N, 2, h, w) float32 of the FUSED finest levels, in their pixels, finest first.
+    """
+
+    features0: FilmFeatures
+    features1: FilmFeatures
+    flow01: tuple[Tensor, ...]
+    flow10: tuple[Tensor, ...]
+
+
+class Film(Model):
+    """FILM: large motion from coarse to fine, features shared between scales; warps backward, synthesizes anew."""
+
+    def __init__(
+        self, spec: ModelSpec, device: torch.device, dtype: torch.dtype, weights: Mapping[str, Tensor]
+    ) -> None:
+        super().__init__(spec, device, dtype)
+        self.net = checkpoint.network(weights, device, dtype)
+
+    def encode(self, image: Image) -> FilmFeatures:
+        """Image pyramid and features of every level."""
+        assert isinstance(image, Tensor), "layout is rgb"
+        size = (image.shape[-2], image.shape[-1])
+        top, left, bottom, right = padding(*size)
+        padded = functional.pad(image, (left, right, top, bottom)).contiguous(memory_format=torch.channels_last)
+        images = pyramid(padded)
+        return FilmFeatures(tuple(images[:FUSED]), tuple(self.net.extract(images)), size)
+
+    def relate(self, features0: Features, features1: Features) -> FilmMotion:
+        """Flow both ways, from the coarsest level to the finest."""
+        assert isinstance(features0, FilmFeatures), "our own encode made it"
+        assert isinstance(features1, FilmFeatures), "our own encode made it"
+        if features0.size != features1.size or len(features0.images[0]) != len(features1.images[0]):
+            raise ShapeError(f"two frames of one size are needed, got {_said(features0)} and {_said(features1)}")
+        flow01 = self.net.predict_flow(features0.features, features1.features)
+        flow10 = self.net.predict_flow(features1.features, features0.features)
+        return FilmMotion(features0, features1, tuple(flow01[:FUSED]), tuple(flow10[:FUSED]))
+
+    def synthesize(self, motion: Motion, t: float) -> Tensor:
+        """Warp both frames' levels to t and decode them."""
+        assert isinstance(motion, FilmMotion), "our own relate made it"
+        return self.raw(motion, t).clamp_(0, 1)
+
+    def raw(self, motion: FilmMotion, t: float) -> Tensor:
+        """The image at t as the network gives it: not limited to [0, 1]."""
+        frame0, frame1 = motion.features0, motion.features1
+        # A tensor, so that traced stages take any t. Flows are scaled in single precision.
+        time = torch.full((), t, dtype=torch.float32, device=self.device)
+        image = self.net.fuse(
+            frame0.images, frame0.features, frame1.images, frame1.features, motion.flow01, motion.flow10, time
+        )
+        return _cropped(image, frame0.size).contiguous()
+
+    def explain(self, motion: Motion, t: float) -> Explanation:
+        """The flows of the pair scaled to t, as the decoder takes them. FILM has no mask: both frames count alike."""
+        assert isinstance(motion, FilmMotion), "our own relate made it"
+        size = motion.features0.size
+        flow_t0 = _cropped(motion.flow10[0][0] * t, size).contiguous()
+        flow_t1 = _cropped(motion.flow01[0][0] * (1 - t), size).contiguous()
+        return Explanation(flow_t0, flow_t1, torch.full_like(flow_t0[:1], 0.5))
+
+
+def padding(height: int, width: int) -> tuple[int, int, int, int]:
+    """(top, left, bottom, right) rows and columns of zeros; the odd one goes below and right, as published."""
+    rows, columns = -height % _MULTIPLE, -width % _MULTIPLE
+    return rows // 2, columns // 2, rows - rows // 2, columns - columns // 2
+
+
+def _cropped(padded: Tensor, size: tuple[int, int]) -> Tensor:
+    top, left, _, _ = padding(*size)
+    return padded[..., top : top + size[0], left : left + size[1]]
+
+
+def _said(features: FilmFeatures) -> str:
+    return f"{len(features.images[0])} of {features.size[1]}x{features.size[0]}"

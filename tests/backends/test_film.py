@@ -1,0 +1,135 @@
+"""FILM keeps the contract of a model; its own options, precisions, memory and traces."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import torch
+from torch import Tensor
+from vsvfi.backends.film.network import pyramid
+
+from tests.backends.film import blending, built, model, related, weights
+from vsvfi import testing
+from vsvfi.cache import nbytes_of
+from vsvfi.errors import ShapeError, WeightsError
+from vsvfi.testing.pictures import pair
+from vsvfi.weights import registry
+
+SPECS = registry.family("film")
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["direct", "recursive"])
+def blend(request: pytest.FixtureRequest):
+    """A FILM that moves and mixes: what weights of the recipe make is no picture."""
+    return built(blending(-0.2))
+
+
+@pytest.mark.parametrize("check", testing.checks(SPECS[0]), ids=lambda check: check.__name__)
+def test_contract(check: testing.Check, blend) -> None:
+    check(blend)
+
+
+def test_weights_that_do_not_fit_are_named() -> None:
+    wrong = {**weights(), "fuse.output_conv.bias": torch.zeros(4), "more": torch.zeros(1)}
+    del wrong["fuse.output_conv.weight"]
+    with pytest.raises(WeightsError, match=re.escape("fuse.output_conv.weight")) as raised:
+        built(wrong)
+    assert "more" in str(raised.value)
+    assert "(4,)" in str(raised.value)
+
+
+def test_the_callers_weights_stay_his_own() -> None:
+    given = blending(1.0)
+    before = given["fuse.output_conv.weight"].clone()
+    made = built(given)
+    with torch.no_grad():
+        made.net.fuse.output_conv.weight.fill_(7)
+    assert torch.equal(given["fuse.output_conv.weight"], before)
+
+
+def test_weights_in_half_are_cast() -> None:
+    halves = {key: value.half() for key, value in blending(1.0).items()}
+    made = built(halves)
+    assert {value.dtype for value in made.net.state_dict().values()} == {torch.float32}
+
+
+def test_pairs_of_two_sizes_are_refused() -> None:
+    with torch.inference_mode():
+        features = [model().encode(torch.zeros(1, 3, *size)) for size in ((16, 16), (16, 80))]
+        with pytest.raises(ShapeError, match="1 of 16x16 and 1 of 80x16"):
+            model().relate(*features)
+
+
+def test_caches_can_count_what_is_kept() -> None:
+    motion = related("small")
+    pixels = 128 * 192
+    images = sum(3 * pixels / 4**i for i in range(5))
+    features = sum(sum(64 << j for j in range(min(4, i + 1))) * pixels / 4**i for i in range(7))
+    flows = sum(2 * pixels / 4**i for i in range(5))
+    assert nbytes_of(motion.features0) == 4 * (images + features)
+    assert nbytes_of(motion) == 4 * 2 * (images + features + flows)
+
+
+class Stage(torch.nn.Module):
+    """One stage's tensor part, as an engine takes it."""
+
+    def __init__(self, run) -> None:
+        super().__init__()
+        self.net = model().net
+        self.run = run
+
+    def forward(self, *tensors: Tensor):
+        return self.run(self.net, *tensors)
+
+
+def stages() -> dict[str, tuple[Stage, tuple[Tensor, ...]]]:
+    """Of a pair of 64x128, with the inputs of each."""
+    with torch.inference_mode(False), torch.no_grad():
+        images0, images1 = (pyramid(image.contiguous(memory_format=torch.channels_last)) for image in pair(64, 128))
+        features0, features1 = model().net.extract(images0), model().net.extract(images1)
+        flow01 = model().net.predict_flow(features0, features1)
+    return {
+        "encode": (Stage(lambda net, image: net.extract(pyramid(image))), (images0[0],)),
+        "relate": (Stage(lambda net, *f: net.predict_flow(f[:7], f[7:])), (*features0, *features1)),
+        "synthesize": (
+            Stage(lambda net, t, *f: net.fuse(f[:5], f[5:10], f[10:15], f[15:20], f[20:25], f[20:25], t)),
+            (torch.tensor(0.3), *images0[:5], *features0[:5], *images1[:5], *features1[:5], *flow01[:5]),
+        ),
+    }
+
+
+@pytest.mark.parametrize("stage", ["encode", "relate", "synthesize"])
+def test_stages_are_traced_whole(stage: str) -> None:
+    module, inputs = stages()[stage]
+    with torch.no_grad():
+        eager = module(*inputs)
+        exported = torch.export.export(module, inputs).module()(*inputs)
+        compiled = torch.compile(module, fullgraph=True, backend="eager")(*inputs)
+    for traced in (exported, compiled):
+        torch.testing.assert_close(traced, eager, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("precision", ["fp16", "bf16"])
+def test_lower_precisions_agree_as_the_spec_says(precision: str) -> None:
+    """PSNR of the image as the network gives it against single precision; peak 1."""
+    recorded = SPECS[0].agreement[precision]
+    with torch.inference_mode():
+        worst = min(
+            -10
+            * (model(precision).raw(related("odd", precision), t) - model().raw(related("odd"), t))
+            .pow(2)
+            .mean()
+            .log10()
+            .item()
+            for t in (0.5, 0.75)
+        )
+    assert worst >= recorded
+    assert worst <= recorded + 6, "measured much better than recorded: record it"
+
+
+def test_positions_are_exact_in_half() -> None:
+    """Between equal images lies that image; a sampling grid in half would be off by 0.25 pixels at this width."""
+    image = torch.rand(1, 3, 16, 1920, generator=torch.Generator().manual_seed(1)).half()
+    result = built(blending(), "fp16").interpolate(image, image)
+    assert torch.equal(result, image)
