@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 
 from vsvfi.hookspecs import hookimpl
 from vsvfi.weights import registry
+from vsvfi.weights.checkpoint import Checkpoint
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import torch
 
     from vsvfi.model import Model, ModelSpec
@@ -30,3 +33,23 @@ def vsvfi_build(
     from .model import Film  # torch arrives here, not at import
 
     return Film(spec, device, dtype, weights)
+
+
+@hookimpl
+def vsvfi_checkpoint(spec: ModelSpec) -> Checkpoint | None:
+    """The official keys and shapes."""
+    if spec.family != "film":
+        return None
+    from . import checkpoint
+
+    return Checkpoint(shapes=checkpoint.expected(spec))
+
+
+@hookimpl
+def vsvfi_convert(family: str, source: Path) -> Mapping[str, torch.Tensor] | None:
+    """The published TensorFlow SavedModels."""
+    if family != "film":
+        return None
+    from .convert import convert
+
+    return convert(source)

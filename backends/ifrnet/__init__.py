@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from vsvfi.hookspecs import hookimpl
 from vsvfi.weights import registry
+from vsvfi.weights.checkpoint import Checkpoint
 
 if TYPE_CHECKING:
     import torch
@@ -30,3 +31,18 @@ def vsvfi_build(
     from .model import IFRNet  # torch arrives here, not at import
 
     return IFRNet(spec, device, dtype, weights)
+
+
+@hookimpl
+def vsvfi_checkpoint(spec: ModelSpec) -> Checkpoint | None:
+    """The official keys and shapes; trainings of one size differ in whether t counts."""
+    if spec.family != "ifrnet":
+        return None
+    from . import checkpoint
+
+    return Checkpoint(shapes=checkpoint.expected(spec), facts=_facts, promised={"ignores_t": spec.timesteps == "half"})
+
+
+def _facts(weights: Mapping[str, torch.Tensor]) -> dict[str, bool]:
+    """The last input channel of decoder 4 is t: where nothing is multiplied with it, every t gives the frame at 1/2."""
+    return {"ignores_t": not bool(weights["decoder4.convblock.0.0.weight"][:, -1].any())}

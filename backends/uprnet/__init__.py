@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from vsvfi.hookspecs import hookimpl
 from vsvfi.weights import registry
+from vsvfi.weights.checkpoint import Checkpoint
 
 if TYPE_CHECKING:
     import torch
@@ -30,3 +31,13 @@ def vsvfi_build(
     from .model import UPRNet  # torch arrives here, not at import
 
     return UPRNet(spec, device, dtype, weights)
+
+
+@hookimpl
+def vsvfi_checkpoint(spec: ModelSpec) -> Checkpoint | None:
+    """The official keys and shapes."""
+    if spec.family != "uprnet":
+        return None
+    from . import checkpoint
+
+    return Checkpoint(shapes=checkpoint.expected(spec))

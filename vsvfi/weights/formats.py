@@ -97,7 +97,7 @@ def unwrapped(found: object, leaf: type, name: str) -> dict[str, Any]:
         WeightsError: there is none; the message says what there is.
     """
     for _ in range(3):  # {"model": {"state_dict": {...}}} has been seen
-        if isinstance(found, Mapping) and not any(isinstance(value, leaf) for value in found.values()):
+        if isinstance(found, Mapping):
             found = next((found[key] for key in WRAPPERS if isinstance(found.get(key), Mapping)), found)
     if not isinstance(found, Mapping):
         raise WeightsError(f"{name} must be a state_dict (names to tensors), got {_called(found, leaf)}")
@@ -183,8 +183,8 @@ def _old(file: Path) -> Contents:
 def _torch_load(file: Path, declared: Mapping[str, Any]) -> dict[str, Tensor]:
     import torch
 
-    with _blaming(file):
-        tensors = unwrapped(torch.load(file, map_location="cpu", weights_only=True), torch.Tensor, str(file))
+    with _blaming(file), file.open("rb") as stream:  # a stream: given a name, torch goes by its suffix
+        tensors = unwrapped(torch.load(stream, map_location="cpu", weights_only=True), torch.Tensor, str(file))
         if {key: tuple(tensor.shape) for key, tensor in tensors.items()} != _shapes(declared):
             raise WeightsError(f"{file} says one thing to one reader and another to the next; it is not used")
         return tensors
