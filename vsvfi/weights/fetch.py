@@ -32,7 +32,7 @@ WAIT = 1.0
 TIMEOUT = 30.0
 """Seconds without an answer that end an attempt."""
 
-_CHUNK = 1 << 18
+_CHUNK = 1 << 14  # what is lost of a connection that breaks
 _REDIRECTS = 10
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 
