@@ -63,7 +63,7 @@ def entry(name: str, value: str, load) -> Any:
 
 def builder(plugins: Plugins, model: str) -> str:
     """Name of the plugin that built this model."""
-    built: Any = plugins.build(plugins.spec(model), CPU, torch.float32)
+    built: Any = plugins.build(plugins.spec(model), "cpu", "fp32")
     return str(built.by)
 
 
@@ -175,7 +175,7 @@ def test_a_broken_plugin_is_named_once_and_the_others_work(found: Found, caplog,
     assert (record.name, record.levelno) == ("vsvfi", logging.WARNING)
     assert record.getMessage() == f"plugin p1 is left out: {plugins.broken()['p1']}"
     with pytest.raises(VsvfiError, match="before: no plugin builds it"):
-        plugins.build(plugins.spec("before"), CPU, torch.float32)
+        plugins.build(plugins.spec("before"), "cpu", "fp32")
 
 
 def test_a_second_plugin_of_one_name_is_named(found: Found, caplog) -> None:
@@ -263,7 +263,7 @@ def test_build_hands_everything_on() -> None:
     plugins = Plugins(lambda: [])
     plugins.register(plugin("p", "model"))
     weights = {"w": torch.ones(1)}
-    model: Any = plugins.build(plugins.spec("model"), CPU, torch.float16, weights)
+    model: Any = plugins.build(plugins.spec("model"), "cpu", "fp16", weights)
     assert (model.spec.name, model.device, model.dtype) == ("model", CPU, torch.float16)
     assert model.weights is weights
 
@@ -314,7 +314,7 @@ def test_what_is_built_must_be_a_model() -> None:
     module.vsvfi_build = vsvfi.hookimpl(specname="vsvfi_build")(lambda spec: "a model")
     plugins.register(module)
     with pytest.raises(VsvfiError, match=r"model: vsvfi_build must answer with a vsvfi\.Model, got str"):
-        plugins.build(plugins.spec("model"), CPU, torch.float32)
+        plugins.build(plugins.spec("model"), "cpu", "fp32")
 
 
 def test_register_raises_where_entry_points_only_warn(caplog) -> None:

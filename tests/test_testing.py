@@ -65,7 +65,7 @@ class Good(Model):
         first, second = motion.images
         if isinstance(first, torch.Tensor):
             return self.image(first, second, t)
-        return dataclasses.replace(first, data=tuple(map(self.plane, first.data, second.data)))
+        return dataclasses.replace(first, samples=tuple(map(self.plane, first.data, second.data)))
 
     def image(self, first, second, t):
         return torch.lerp(first, second, t)

@@ -112,7 +112,7 @@ def resolve_device(device: str | torch.device | None, spec: ModelSpec) -> str:
 
 
 def resolve_precision(precision: str, spec: ModelSpec, device: str) -> str:
-    """ "fp32", "fp16" or "bf16"; "auto" is fp32 on a CPU, else the precision the spec names first.
+    """The precision meant; "auto" is "fp32" on a CPU, else the one that the spec names first.
 
     Raises:
         OptionError: the model does not run in it.

@@ -91,11 +91,11 @@ def test_a_wrong_call_reaches_vspipe_as_one_line(tmp_path: Path) -> None:
     script = tmp_path / "bad.vpy"
     script.write_text(
         "import vapoursynth as vs, vsvfi\n"
-        "vsvfi.Interpolate(vs.core.std.BlankClip(format=vs.YUV420P8), 'ifrnet').set_output()\n"
+        "vsvfi.Interpolate(vs.core.std.BlankClip(format=vs.YUV420P8), 'ifrnt').set_output()\n"
     )
     done = subprocess.run(vspipe("-i", str(script)), capture_output=True, text=True, timeout=60)
     assert done.returncode != 0
-    assert 'Interpolate: no model "ifrnet"' in done.stderr
+    assert 'Interpolate: no model "ifrnt"' in done.stderr
 
 
 def test_the_first_run_is_as_quiet_as_any(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,9 +18,7 @@ from .conftest import all_data, moving, rss_mib
 
 
 def shared_model():
-    import torch
-
-    return loading.shared(plugins.spec("test-blend"), torch.device("cpu"), torch.float32)
+    return loading.shared(plugins.spec("test-blend"), "cpu", "fp32")
 
 
 def test_filters_share_a_model_and_free_it() -> None:
