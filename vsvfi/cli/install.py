@@ -125,16 +125,19 @@ def _from_file(file: Path, spec: ModelSpec | None, sha256: str | None) -> None:
 def _from_folder(folder: Path, specs: list[ModelSpec]) -> None:
     """Whatever in it is one of the models meant; all it holds where none is named."""
     from ..errors import OptionError, WeightsError
-    from ..weights.install import files_in, prepare
+    from ..weights.install import files_in
 
-    files, passed, done = files_in(folder), [], set()
-    for file in files:
+    passed: list[str] = []
+    done: set[str] = set()
+    for file in files_in(folder):
         try:
-            ready = prepare(file)
+            ready = _recognised(file, specs)
         except (WeightsError, OptionError) as error:
             passed.append(str(error))
             continue
-        if not specs or ready.spec in specs:
+        if ready.spec.name in done:
+            passed.append(f"{file} is {ready.spec.name} as well")
+        elif not specs or ready.spec in specs:
             _keep(ready, file, str(file.resolve()))
             done.add(ready.spec.name)
     lacking = [spec.name for spec in specs if spec.name not in done]
@@ -143,6 +146,18 @@ def _from_folder(folder: Path, specs: list[ModelSpec]) -> None:
         raise WeightsError(f"nothing in {folder} is {' or '.join(lacking) or 'a known model'}. {said}")
     for reason in passed:
         say(f"vsvfi models: passed over: {reason}")
+
+
+def _recognised(file: Path, specs: list[ModelSpec]) -> Ready:
+    from ..errors import OptionError
+    from ..weights.install import prepare
+
+    try:
+        return prepare(file)
+    except OptionError:  # it fits several alike; of which the user may have named one
+        if len(specs) != 1:
+            raise
+        return prepare(file, specs[0])
 
 
 def _install(file: Path, spec: ModelSpec | None, source: str) -> None:
