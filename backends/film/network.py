@@ -181,18 +181,23 @@ class Decoder(nn.Module):
                 net = torch.cat(parts, 1)
                 continue
             up, first, second = self.convs[FUSED - 2 - level]
-            wide = functional.interpolate(net, parts[0].shape[-2:], mode="nearest")
-            net = second(first(torch.cat([*parts, up(wide)], 1)))
+            parts.append(up(functional.interpolate(net, parts[0].shape[-2:], mode="nearest")))
+            net = torch.cat(parts, 1)
+            del parts  # of the finest level, 200 full-size channels: they need not outlive their copy
+            net = second(first(net))
         return self.output_conv(net)  # type: ignore[no-any-return]
 
 
 class _Same(nn.Conv2d):
     """A convolution that keeps the size: zeros all around or, for 2x2, right and below."""
 
+    def __init__(self, inputs: int, outputs: int, size: int) -> None:
+        super().__init__(inputs, outputs, size, padding=size // 2)
+
     def forward(self, input: Tensor) -> Tensor:
-        if self.kernel_size == (2, 2):
-            return super().forward(functional.pad(input, (0, 1, 0, 1)))
-        return super().forward(input)
+        made = super().forward(input)
+        # Padded on all sides, a 2x2 kernel makes a first row and column too many. Padding beforehand copies the input.
+        return made[..., 1:, 1:] if self.kernel_size == (2, 2) else made
 
 
 def pyramid(image: Tensor) -> list[Tensor]:
@@ -210,5 +215,5 @@ def _channels(level: int) -> int:
 
 def _conv(inputs: int, outputs: int, size: int = 3, *, leaky: bool = True) -> nn.Sequential:
     """A Sequential even of one: the published keys end in `.0.weight`."""
-    conv = _Same(inputs, outputs, size, padding=size // 2 if size % 2 else 0)
-    return nn.Sequential(conv, nn.LeakyReLU(0.2)) if leaky else nn.Sequential(conv)
+    conv = _Same(inputs, outputs, size)
+    return nn.Sequential(conv, nn.LeakyReLU(0.2, inplace=True)) if leaky else nn.Sequential(conv)
