@@ -21,6 +21,7 @@ import vsvfi
 from vsvfi import loading, plugins
 from vsvfi.errors import DeviceError, OptionError, UnknownModelError, WeightsError, WeightsMissingError
 from vsvfi.model import Features, Model, ModelSpec, Motion
+from vsvfi.weights import store
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda:0")
 
@@ -93,7 +94,7 @@ def no_cards(monkeypatch):
 
 
 def install(name: str, gain: float = 3.0) -> None:
-    file = loading.weights_file(plugins.spec(name))
+    file = store.weights_file(plugins.spec(name))
     file.parent.mkdir(exist_ok=True)
     save_file({"gain": torch.tensor(gain)}, file)
 
@@ -111,22 +112,24 @@ def test_a_model_without_weights() -> None:
 
 
 def test_installed_weights() -> None:
-    assert not loading.is_installed(plugins.spec("gain"))
+    assert not store.is_installed(plugins.spec("gain"))
     with pytest.raises(WeightsMissingError, match="gain is not installed; run: vsvfi models install gain"):
         vsvfi.load("gain")
     install("gain")
-    assert loading.is_installed(plugins.spec("gain"))
+    assert store.is_installed(plugins.spec("gain"))
     assert middle(vsvfi.load("gain", device="cpu")) == 1.5
 
 
-@pytest.mark.parametrize("kind", ["state_dict", "gain.safetensors", "gain.pth"])
-def test_weights_of_ones_own(tmp_path, kind: str) -> None:
-    weights = {"gain": torch.tensor(5.0)}
+@pytest.mark.parametrize("wrap", [lambda w: w, lambda w: {"module.gain": w["gain"]}], ids=["bare", "module."])
+@pytest.mark.parametrize("kind", ["state_dict", "gain.safetensors", "gain.pth", "safetensors.pth"])
+def test_weights_of_ones_own(tmp_path, kind: str, wrap) -> None:
+    """What a file is shows in its bytes, not its name."""
+    weights = wrap({"gain": torch.tensor(5.0)})
     if kind == "state_dict":
         given = weights
     else:
         given = tmp_path / kind
-        (save_file if kind.endswith("safetensors") else torch.save)(weights, given)
+        (save_file if "safetensors" in kind else torch.save)(weights, given)
     assert middle(vsvfi.load("gain", weights=given, device="cpu")) == 2.5
 
 
@@ -311,16 +314,10 @@ def test_auto_takes_what_was_installed(monkeypatch) -> None:
     assert loading.choose("cpu")[0].name == "gain"
 
 
-def test_the_folder_of_installed_models(monkeypatch, tmp_path) -> None:
-    assert loading.models_folder() == tmp_path / "models"
-    monkeypatch.delenv("VSVFI_MODELS")
-    assert loading.models_folder().parts[-2:] == ("vsvfi", "models")
-
-
 def test_asking_what_is_installed_imports_no_torch() -> None:
     script = (
-        "import sys; from vsvfi import loading, plugins\n"
-        "assert all(map(loading.is_installed, [plugins.spec('flow')]))\n"
+        "import sys; from vsvfi import loading, plugins; from vsvfi.weights import store\n"
+        "assert all(map(store.is_installed, [plugins.spec('flow')]))\n"
         "print('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)

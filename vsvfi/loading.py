@@ -6,17 +6,15 @@ command line asks here what is installed, and must answer at once.
 
 from __future__ import annotations
 
-import os
 import threading
 import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import platformdirs
-
 from . import plugins
-from .errors import DeviceError, OptionError, WeightsError, WeightsMissingError
+from .errors import DeviceError, OptionError
+from .weights import store
 
 if TYPE_CHECKING:
     import torch
@@ -44,8 +42,8 @@ def load(
 
     Args:
         name: as `vsvfi models list` shows it.
-        weights: None for the installed ones; a safetensors file or one of torch.save (read without running its
-            code); or a state_dict with the official checkpoint's keys.
+        weights: None for the installed ones; a file of any kind that `vsvfi models install --from` takes (nothing in
+            it is run); or a state_dict with the official checkpoint's keys.
         device: "cpu", "cuda:1", ...; None: the first CUDA device if the model runs there, else the CPU.
         dtype: torch.float32, float16 or bfloat16; None: what suits model and device.
 
@@ -125,22 +123,6 @@ def resolve_precision(precision: str, spec: ModelSpec, device: str) -> str:
     return precision
 
 
-def models_folder() -> Path:
-    """Where installed weights are: $VSVFI_MODELS, else `models` in the user's data folder."""
-    named = os.environ.get("VSVFI_MODELS")
-    return Path(named) if named else Path(platformdirs.user_data_dir("vsvfi", appauthor=False)) / "models"
-
-
-def weights_file(spec: ModelSpec) -> Path:
-    """Where the model's weights are, or would be."""
-    return models_folder() / f"{spec.name}.safetensors"
-
-
-def is_installed(spec: ModelSpec) -> bool:
-    """Whether the model can be built without further files."""
-    return spec.checkpoint is None or weights_file(spec).is_file()
-
-
 def choose(device: str | torch.device | None) -> tuple[ModelSpec, str]:
     """What model="auto" means on a device, and why in a sentence.
 
@@ -163,7 +145,7 @@ def _objection(spec: ModelSpec, device: str | torch.device | None) -> str | None
     """Why model="auto" passes over a model, None if it does not."""
     if not spec.commercial:
         return f"its licence ({spec.license}) is not for commercial use"
-    if not is_installed(spec):  # before the device: to ask for that may take torch
+    if not store.is_installed(spec):  # before the device: to ask for that may take torch
         return f"is not installed (vsvfi models install {spec.name})"
     try:
         where = resolve_device(device, spec)
@@ -178,38 +160,15 @@ def _weights(spec: ModelSpec, given: Weights) -> Mapping[str, Tensor] | None:
             raise OptionError(f"{spec.name} has no weights; leave weights out")
         return None
     if given is None:
-        if not is_installed(spec):
-            raise WeightsMissingError(f"{spec.name} is not installed; run: vsvfi models install {spec.name}")
-        given = weights_file(spec)
+        store.require(spec)
+        given = store.weights_file(spec)
+    from .weights import formats
+
     if isinstance(given, (str, Path)):
-        return _checked(_read(Path(given)), str(given))
-    return _checked(given, "weights")
-
-
-def _read(file: Path) -> object:
-    """What an untrusted file holds; nothing in it is run."""
-    import torch
-    from safetensors.torch import load_file
-
-    if not file.is_file():
-        raise WeightsMissingError(f"there is no file {file}")
-    try:
-        if file.suffix == ".safetensors":
-            return load_file(file)
-        return torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # a hostile pickle may make the reader fail in any way
-        raise WeightsError(f"{file} is damaged, or holds more than tensors; nothing of it was run") from error
-
-
-def _checked(found: object, name: str) -> Mapping[str, Tensor]:
+        return formats.read(Path(given))
     import torch
 
-    if not isinstance(found, Mapping):
-        raise WeightsError(f"{name} must be a state_dict (names to tensors), got {type(found).__name__}")
-    for key, value in found.items():
-        if not isinstance(key, str) or not isinstance(value, torch.Tensor):
-            raise WeightsError(f"{name} must be a state_dict (names to tensors), got {type(value).__name__} at {key!r}")
-    return found
+    return formats.unwrapped(given, torch.Tensor, "weights")
 
 
 def _present() -> list[torch.device]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -184,3 +185,20 @@ def test_wrong_usage(tiny_file: Path, tmp_path: Path) -> None:
     assert "only https is used" in run("install", "--from", "http://example.org/w.pth", expect=1)
     assert 'nothing to convert for "tiny"' in run("convert", "tiny", tiny_file, tmp_path / "o", expect=2)
     assert "exists; give --overwrite" in run("convert", "tiny", tiny_file, tiny_file, expect=2)
+
+
+def test_doctor_says_what_is_installed_and_what_auto_means(tiny_file: Path, store_folder: Path) -> None:
+    def lines() -> dict[str, dict[str, str]]:
+        done = CliRunner().invoke(app, ["doctor", "--json"])
+        return {line["what"]: line for line in json.loads(done.output)}
+
+    before = lines()
+    installed, lacking = before["models"]["found"].split("; not installed: ")
+    assert "flow" in installed.split()
+    assert {"tiny", "other"} <= set(lacking.split())
+    assert before["folder of models"]["found"] == str(store_folder)
+    assert before['model="auto"']["found"].startswith("flow: flow is the best installed model for this machine")
+    run("install", "tiny", "--from", tiny_file)
+    assert "tiny" in lines()["models"]["found"].split("; not installed: ")[0].split()
+    store.record_file(plugins.spec("tiny")).unlink()
+    assert "has no record of where it came from" in lines()["tiny"]["found"]

@@ -112,11 +112,20 @@ def _encoders() -> Iterator[Line]:
 
 def _models() -> Iterator[Line]:
     from .. import loading, plugins
+    from ..weights import store
 
-    installed = [name for name, spec in plugins.specs().items() if loading.is_installed(spec)]
-    yield Line(
-        "models", "ok" if installed else "error", " ".join(installed) or "none", "" if installed else "reinstall"
-    )
+    known = plugins.specs()
+    installed = [name for name, spec in known.items() if store.is_installed(spec)]
+    lacking = [name for name in known if name not in installed]
+    found = " ".join(installed) or "none"
+    if lacking:
+        found += f"; not installed: {' '.join(lacking)}"
+    yield Line("models", "ok" if installed else "error", found, "" if installed else "reinstall")
+    for name in installed:
+        if known[name].checkpoint and store.record(known[name]) is None:
+            why = f"{store.weights_file(known[name])} has no record of where it came from"
+            yield Line(name, "warning", why, f"vsvfi models install {name} --from the file it was made of")
+    yield Line("folder of models", "ok", str(store.folder()))
     spec, why = loading.choose(None)
     yield Line('model="auto"', "ok", f"{spec.name}: {why}")
     for name, why in plugins.broken().items():
