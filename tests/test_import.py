@@ -48,6 +48,20 @@ def test_listing_models_imports_no_torch(tmp_path: Path) -> None:
     assert "vapoursynth" not in loaded
 
 
+def test_flow_works_without_torch(tmp_path: Path) -> None:
+    """Two seconds of processor time at the start of every script that uses it."""
+    code = """
+import sys, vapoursynth as vs, vsvfi
+clip = vs.core.std.BlankClip(format=vs.YUV420P8, width=64, height=64, length=2)
+clip = vs.core.std.Splice([clip, clip.std.BlankClip(color=[90, 110, 140])])
+assert vsvfi.Interpolate(clip, "auto", 2, scene_change=True).get_frame(3).props["VsvfiTimestep"] == 0.5
+print(*sys.modules)
+"""
+    loaded = run(code, tmp_path).split()
+    assert "vsvfi.backends.flow.model" in loaded
+    assert "torch" not in loaded
+
+
 def test_public_names_resolve(tmp_path: Path) -> None:
     code = "import vsvfi; print(*(name for name in vsvfi.__all__ if not hasattr(vsvfi, name)))"
     assert run(code, tmp_path) == "\n"

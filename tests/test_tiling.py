@@ -38,7 +38,7 @@ def over(images, change):
     if isinstance(first, Tensor):
         return change(*images)
     return dataclasses.replace(
-        first, data=tuple(change(*planes) for planes in zip(*(i.data for i in images), strict=True))
+        first, samples=tuple(change(*planes) for planes in zip(*(i.data for i in images), strict=True))
     )
 
 

@@ -100,7 +100,7 @@ class Plugins:
         hook = self._manager.hook.vsvfi_build
         model = next((made for made in _answers(hook, owner, asked) if made is not None), None)
         if model is None:
-            model = hook(**{name: asked[name] for name in hook.spec.argnames})
+            model = hook(**dict(asked))
         if model is None:
             raise VsvfiError(f"{spec.name}: no plugin builds it; its plugin's vsvfi_build answered None")
         if not isinstance(model, Model):
@@ -239,8 +239,11 @@ class _Asked(Mapping[str, Any]):
     """The arguments of vsvfi_build; device and dtype, and with them torch, are made when a plugin asks for them."""
 
     def __init__(self, spec: ModelSpec, device: str, precision: str, weights: object) -> None:
-        self._plain = {"spec": spec, "weights": weights}
-        self._made = {"device": partial(torch_device, device), "dtype": partial(torch_dtype, precision)}
+        self._plain: dict[str, object] = {"spec": spec, "weights": weights}
+        self._made: dict[str, Callable[[], object]] = {
+            "device": partial(torch_device, device),
+            "dtype": partial(torch_dtype, precision),
+        }
 
     def __getitem__(self, name: str) -> Any:
         return self._made[name]() if name in self._made else self._plain[name]

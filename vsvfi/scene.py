@@ -72,9 +72,9 @@ def signature(planes: Sequence[Plane], peak: float, family: str) -> Signature:
     small = [_thumbnail(plane, peak, _HEIGHT, _WIDTH) for plane in planes]
     if family == "YUV" and planes[0].dtype.kind == "f":
         small[1:] = [plane + np.float32(0.5) for plane in small[1:]]
-    luma = np.mean(small, axis=0) if family == "RGB" else small[0]
+    mean = np.mean(small, axis=0) if family == "RGB" else small[0]
     color = np.stack([cv2.resize(plane, (16, 9), interpolation=cv2.INTER_AREA) for plane in small], axis=2)
-    luma = np.ascontiguousarray(luma, np.float32)
+    luma: np.ndarray[Any, np.dtype[np.float32]] = np.ascontiguousarray(mean, np.float32)
     return Signature(luma, color.astype(np.float32), *_blocks(luma))
 
 

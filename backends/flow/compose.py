@@ -110,10 +110,11 @@ def _same_size(
         used = -(-count // w)  # rows that the positions along the second motion fill
         for (first, second), out in zip(pairs, results, strict=True):
             for k, plane in enumerate((first, second)):
-                cv2.remap(plane, *first_maps[2 * k : 2 * k + 2], filter, seen[k], cv2.BORDER_REPLICATE)
+                x, y = first_maps[2 * k], first_maps[2 * k + 1]
+                cv2.remap(plane, x, y, filter, seen[k], cv2.BORDER_REPLICATE)
                 if used:
-                    maps = second_maps[2 * k : 2 * k + 2, :used]
-                    cv2.remap(plane, *maps, filter, seen[2 + k, :used], cv2.BORDER_REPLICATE)
+                    x, y = second_maps[2 * k, :used], second_maps[2 * k + 1, :used]
+                    cv2.remap(plane, x, y, filter, seen[2 + k, :used], cv2.BORDER_REPLICATE)
             cv2.addWeighted(first[strip], 1 - at.t, second[strip], at.t, 0.0, still)
             mixed = still if out.dtype == np.float16 else out[strip]
             mix(seen, still, shares, where[:count], np.float32(peak or 0), mixed)
@@ -160,7 +161,7 @@ def positions(
     sy = np.float32(height / h)
     half = np.float32(0.5)
     back = np.float32(1) - t
-    near = np.float32(_NEAR) / max(t, back)
+    near = np.float32(_NEAR) / np.maximum(t, back)
     one = np.uint32(1)
     line = np.empty((7, w + 1), np.float32)
     left = np.empty(width, np.uint32)  # unsigned, so that no check for negative indices keeps the loops from vectors
