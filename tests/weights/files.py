@@ -104,7 +104,7 @@ def scripted(weights: Mapping[str, Tensor], file: Path) -> None:
             module = getattr(module, part)
         module.register_buffer(name, value) if value.ndim < 2 else setattr(module, name, nn.Parameter(value))
         module.scratch = torch.zeros(3)
-        module.sizes = [1, 2]
+        setattr(module, "sizes", [1, 2])  # noqa: B010, nn.Module's own setter takes modules and tensors only
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch says that TorchScript is on its way out
         torch.jit.save(torch.jit.script(top), str(file))

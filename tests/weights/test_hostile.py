@@ -10,6 +10,7 @@ import zipfile
 from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -63,12 +64,12 @@ HOSTILE = {
 @pytest.mark.parametrize("what", HOSTILE)
 def test_a_hostile_pickle_is_not_run(what: str, how: dict[str, bool], place: str) -> None:
     runs, says = HOSTILE[what]
-    weights: dict[object, object] = {
+    places: dict[str, dict[Any, Any]] = {
         "value": {"w": runs},
         "beside": {"state_dict": fill(SHAPES), "trainer": runs},
         "key": {runs: torch.ones(1)},
-    }[place]
-    torch.save(weights, "bad.pth", **how)
+    }
+    torch.save(places[place], "bad.pth", **how)
     refused(f"holds more than tensors: {says}; nothing of it was run")
 
 
