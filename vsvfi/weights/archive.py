@@ -47,12 +47,6 @@ class Archive:
     tensors: dict[str, frozenset[str]]
 
 
-def is_archive(file: Path) -> bool:
-    """Whether it begins as a zip archive."""
-    with file.open("rb") as stream:
-        return stream.read(4) == b"PK\x03\x04"
-
-
 def read_archive(file: Path) -> Archive:
     """Look into a zip archive.
 

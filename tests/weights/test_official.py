@@ -1,0 +1,101 @@
+"""Files with the published keys and shapes, in the formats their authors use, install as what they are and run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+import vsvfi
+from vsvfi import plugins
+from vsvfi.cli.app import app
+from vsvfi.errors import WeightsError
+from vsvfi.model import ModelSpec
+from vsvfi.weights import formats, store
+from vsvfi.weights.install import prepare
+
+from .files import KINDS, fill
+
+T_WEIGHT = "decoder4.convblock.0.0.weight"
+NETWORKS = [spec for spec in plugins.specs().values() if spec.family in ("ifrnet", "uprnet", "film")]
+BY_NAME = {spec.name: spec for spec in NETWORKS}
+PUBLISHED = {"ifrnet": "bare", "uprnet": "module.", "film": "TorchScript"}
+"""How each family's authors save."""
+
+
+def weights_of(spec: ModelSpec) -> dict[str, torch.Tensor]:
+    """Small enough for pictures to stay pictures; where the published model ignores t, so does this."""
+    checkpoint = plugins.checkpoint(spec)
+    assert checkpoint is not None
+    weights = {key: 0.05 * value for key, value in fill(checkpoint.shapes).items()}
+    if checkpoint.promised.get("ignores_t"):
+        weights[T_WEIGHT][:, -1] = 0
+    return weights
+
+
+def install(*words: object, expect: int = 0) -> str:
+    done = CliRunner().invoke(app, ["models", "install", *map(str, words)])
+    assert done.exit_code == expect, done.output
+    return " ".join(done.output.split())
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_a_published_file_is_recognised_by_its_content(tmp_path: Path, name: str) -> None:
+    """Under a name that says nothing; FILM's three trainings, which nothing tells apart, by the published name."""
+    spec = BY_NAME[name]
+    file = tmp_path / (f"{name}.pt" if spec.family == "film" else "download.bin")
+    KINDS[PUBLISHED[spec.family]](weights_of(spec), file)
+    ready = prepare(file)
+    assert (ready.spec.name, ready.checked, ready.remark) == (name, True, None)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_ifrnet_in_every_format(tmp_path: Path, kind: str) -> None:
+    weights = weights_of(BY_NAME["ifrnet-s"])
+    KINDS[kind](weights, tmp_path / "file")
+    assert "ifrnet-s: installed, 104 tensors" in install("--from", tmp_path / "file")
+    record = store.verify(BY_NAME["ifrnet-s"])
+    assert (record.checked, record.facts) == (True, {"ignores_t": True})
+    found = formats.read(store.weights_file(BY_NAME["ifrnet-s"]))
+    assert found.keys() == weights.keys()
+    assert all(torch.equal(found[key], value) for key, value in weights.items())
+
+
+@pytest.mark.parametrize("name", ["ifrnet-s", "ifrnet-s-gopro", "uprnet-base", "film-style"])
+def test_what_is_installed_runs(tmp_path: Path, name: str) -> None:
+    spec = BY_NAME[name]
+    file = tmp_path / Path(str(spec.checkpoint)).name
+    KINDS[PUBLISHED[spec.family]](weights_of(spec), file)
+    text = install(name, "--from", file)
+    assert ("non-commercial" in text) == (spec.family == "uprnet")
+    image = torch.rand(2, 1, 3, 48, 64, generator=torch.Generator().manual_seed(1))
+    from_store = vsvfi.load(name, device="cpu").interpolate(*image)
+    assert from_store.isfinite().all()
+    assert torch.equal(from_store, vsvfi.load(name, weights=file, device="cpu").interpolate(*image))
+
+
+def test_film_in_half_precision(tmp_path: Path) -> None:
+    """As film_net_fp16.pt is."""
+    weights = {key: value.half() for key, value in weights_of(BY_NAME["film-style"]).items()}
+    KINDS["TorchScript"](weights, tmp_path / "film_net_fp16.pt")
+    install("film-style", "--from", tmp_path / "film_net_fp16.pt")
+    assert vsvfi.load("film-style", device="cpu").dtype == torch.float32
+
+
+def test_gopro_weights_under_the_other_name_are_remarked_on(tmp_path: Path) -> None:
+    KINDS["bare"](weights_of(BY_NAME["ifrnet-s-gopro"]), tmp_path / "file")
+    assert "note: unlike in the published weights, ignores_t is False" in install(
+        "ifrnet-s", "--from", tmp_path / "file"
+    )
+
+
+@pytest.mark.parametrize(
+    ("made_as", "installed_as"), [("ifrnet-s", "ifrnet"), ("uprnet-base", "uprnet-large"), ("uprnet-base", "ifrnet-s")]
+)
+def test_a_file_of_another_model_is_refused(tmp_path: Path, made_as: str, installed_as: str) -> None:
+    KINDS["bare"](weights_of(BY_NAME[made_as]), tmp_path / "file")
+    with pytest.raises(WeightsError, match=rf"does not fit {installed_as}: .*; it fits .*{made_as}"):
+        prepare(tmp_path / "file", BY_NAME[installed_as])
+    assert not store.is_installed(BY_NAME[installed_as])
