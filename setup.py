@@ -47,6 +47,7 @@ setup(
         "pluggy>=1.5",
         "pooch>=1.8",
         "pyyaml>=6.0",
+        "requests>=2.31",
         "rich>=13.9",
         "safetensors>=0.5",
         "torch>=2.6",
