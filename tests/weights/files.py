@@ -92,22 +92,27 @@ def facts(weights: Mapping[str, Tensor]) -> dict[str, bool]:
     return {"ignores_t": not bool(weights["time.weight"].any())}
 
 
-def scripted(weights: Mapping[str, Tensor], file: Path) -> None:
-    """As torch.jit.script(...).save() writes it, with what is no parameter among the attributes."""
+def module(weights: Mapping[str, Tensor]) -> nn.Module:
+    """One that has these weights, and other attributes besides."""
     top = nn.Module()
     for key, value in weights.items():
         *path, name = key.split(".")
-        module = top
+        inner = top
         for part in path:
-            if not hasattr(module, part):
-                module.add_module(part, nn.Module())
-            module = getattr(module, part)
-        module.register_buffer(name, value) if value.ndim < 2 else setattr(module, name, nn.Parameter(value))
-        module.scratch = torch.zeros(3)
-        setattr(module, "sizes", [1, 2])  # noqa: B010, nn.Module's own setter takes modules and tensors only
+            if not hasattr(inner, part):
+                inner.add_module(part, nn.Module())
+            inner = getattr(inner, part)
+        inner.register_buffer(name, value) if value.ndim < 2 else setattr(inner, name, nn.Parameter(value))
+        inner.scratch = torch.zeros(3)
+        setattr(inner, "sizes", [1, 2])  # noqa: B010, nn.Module's own setter takes modules and tensors only
+    return top
+
+
+def scripted(weights: Mapping[str, Tensor], file: Path) -> None:
+    """As torch.jit.script(...).save() writes it."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch says that TorchScript is on its way out
-        torch.jit.save(torch.jit.script(top), str(file))
+        torch.jit.save(torch.jit.script(module(weights)), str(file))
 
 
 def _saved(wrap: Callable[[dict[str, Tensor]], object], **how: Any) -> Callable[[dict[str, Tensor], Path], None]:
@@ -136,6 +141,8 @@ KINDS: dict[str, Callable[[dict[str, Tensor], Path], None]] = {
     "module.": _saved(_module),
     "module. in state_dict": _saved(lambda weights: {"state_dict": _module(weights)}, **OLD),
     "parameters": _saved(_parameters),
+    "a module's own": _saved(lambda weights: module(weights).state_dict()),
+    "a module's own, old": _saved(lambda weights: module(weights).state_dict(), **OLD),
     "TorchScript": scripted,
     "safetensors": lambda weights, file: save_file({k: v.contiguous() for k, v in weights.items()}, file),
     "safetensors, module.": lambda weights, file: save_file(_module(weights), file),

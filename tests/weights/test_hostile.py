@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from vsvfi.errors import WeightsError
 from vsvfi.weights import formats
 
-from .files import KINDS, OLD, SHAPES, fill, little_memory
+from .files import KINDS, OLD, SHAPES, fill, little_memory, module
 
 
 class Runs:
@@ -71,6 +71,12 @@ def test_a_hostile_pickle_is_not_run(what: str, how: dict[str, bool], place: str
     }
     torch.save(places[place], "bad.pth", **how)
     refused(f"holds more than tensors: {says}; nothing of it was run")
+
+
+def test_a_whole_model_is_not_unpickled() -> None:
+    """torch.save(model) in place of its state_dict: to read it, its code would have to run."""
+    torch.save(module(fill(SHAPES)), "bad.pth")
+    refused(r"it wants torch\.nn\.modules\.module\.Module; nothing of it was run; its state_dict alone would do")
 
 
 def test_a_bare_pickle_is_not_run() -> None:

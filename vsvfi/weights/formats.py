@@ -124,7 +124,8 @@ def _blaming(file: Path) -> Iterator[None]:
     except WeightsError:
         raise
     except Unsafe as error:
-        raise WeightsError(f"{file} holds more than tensors: {error}; nothing of it was run") from error
+        told = f"{file} holds more than tensors: {error}; nothing of it was run; its state_dict alone would do"
+        raise WeightsError(told) from error
     except Implausible as error:
         raise WeightsError(f"{file} is damaged or made up: {error}") from error
     except Exception as error:
