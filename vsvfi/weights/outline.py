@@ -2,8 +2,9 @@
 
 A pickle is a program. This reads it twice: first only the names of its instructions, of which those that torch.save
 and TorchScript write are allowed; then with stand-ins for the few names that a file of tensors needs, so that what
-comes out are descriptions. torch.load(weights_only=True) runs nothing either, but makes whatever size it is told: a
-file of 1 kB may claim a tensor of 100 GB. Here each claim is held against the storage behind it.
+comes out are descriptions, each held against the storage behind it. torch.load(weights_only=True), which reads the
+file afterwards, runs nothing either, but takes sizes on trust: a file of 1 kB gives a tensor that is 1 GB as soon as it
+is copied (strides of 0), and in the older layout a storage grows to what is claimed before its numbers are missed.
 """
 
 from __future__ import annotations
