@@ -67,7 +67,8 @@ class Lane:
         share, entries = _memory(model.where) // _SHARE, _NEARBY + workers
         self.features = Cache(share, entries)
         self.pairs = Cache(share, entries)
-        self._pool = ThreadPoolExecutor(workers if model.spec.parallel else 1, thread_name_prefix="vsvfi")
+        self.workers = workers if model.spec.parallel else 1
+        self._pool = ThreadPoolExecutor(self.workers, thread_name_prefix="vsvfi")
         # The threads end with the lane. Without waiting: the last reference may be dropped by one of them.
         weakref.finalize(self, self._pool.shutdown, wait=False).atexit = False
 

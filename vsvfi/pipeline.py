@@ -80,6 +80,11 @@ class Pipeline:
         around = _AROUND if self.options.show == "scene" else 0
         return range(first - around, last + around + 1)
 
+    @property
+    def concurrency(self) -> int:
+        """How many frames there should be in work at a time: enough that no device waits for the next one."""
+        return sum(max(2, lane.workers) for lane in self.lanes)
+
     def submit(self, n: int, window: Window) -> None:
         """Queue output frame n; comes back at once."""
         position = self.timeline.at(n)

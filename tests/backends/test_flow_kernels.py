@@ -110,5 +110,5 @@ def test_leaving_out_the_second_motion_changes_nothing_to_be_seen(apart: float, 
     made = compose.planes(at, [first], [second], None)[0]
     off = np.abs(made - sampled_along_both(at, first, second))
     # remap rounds positions to 1/32 pixel, differently where they are summed up differently.
-    assert off.mean() < 0.2, off.mean()
-    assert off.max() < 3, off.max()
+    assert off.mean() < 0.005, off.mean()
+    assert off.max() < 0.3, off.max()
