@@ -16,7 +16,8 @@ from vsvfi.model import ModelSpec
 from vsvfi.weights import formats, store
 from vsvfi.weights.install import prepare
 
-from .files import KINDS, fill
+from ..golden import recipe
+from .files import KINDS
 
 T_WEIGHT = "decoder4.convblock.0.0.weight"
 NETWORKS = [spec for spec in plugins.specs().values() if spec.family in ("ifrnet", "uprnet", "film")]
@@ -26,10 +27,10 @@ PUBLISHED = {"ifrnet": "bare", "uprnet": "module.", "film": "TorchScript"}
 
 
 def weights_of(spec: ModelSpec) -> dict[str, torch.Tensor]:
-    """Small enough for pictures to stay pictures; where the published model ignores t, so does this."""
+    """Of the recipe that the published answers were made with; where the published model ignores t, so does this."""
     checkpoint = plugins.checkpoint(spec)
     assert checkpoint is not None
-    weights = {key: 0.05 * value for key, value in fill(checkpoint.shapes).items()}
+    weights = {key: torch.from_numpy(value) for key, value in recipe.fill_state_dict(checkpoint.shapes).items()}
     if checkpoint.promised.get("ignores_t"):
         weights[T_WEIGHT][:, -1] = 0
     return weights
