@@ -6,6 +6,7 @@ lane.py keeps features and motion here, decide.py the scores; what is over the b
 from __future__ import annotations
 
 import dataclasses
+import os
 import sys
 import threading
 from collections import OrderedDict
@@ -16,6 +17,8 @@ from typing import Any, cast
 
 ENTRY = 256
 """Bytes charged for an entry's own key and bookkeeping: without it a cache of small values would have no bound."""
+
+_SHARE = 16  # a sixteenth of a device's memory for a cache: several never run a machine out
 
 
 class Cache:
@@ -105,6 +108,17 @@ class Cache:
         while self._nbytes > self.max_bytes or len(self._kept) > self.max_entries:
             _, (_, freed) = self._kept.popitem(last=False)
             self._nbytes -= freed
+
+
+def share_of(where: str) -> int:
+    """Bytes that one cache may take on a device: "cpu", "cuda:0"."""
+    if where.startswith("cuda"):
+        import torch
+
+        return int(torch.cuda.get_device_properties(where).total_memory) // _SHARE
+    if hasattr(os, "sysconf"):
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // _SHARE
+    return (8 << 30) // _SHARE  # Windows has no sysconf: take a small machine
 
 
 def nbytes_of(value: object) -> int:

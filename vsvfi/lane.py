@@ -7,7 +7,6 @@ on tensors is imported where it is first used: a model that reads planes as arra
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import weakref
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .cache import Cache
+from .cache import Cache, share_of
 from .errors import DeviceError
 from .frames import host
 from .frames.planes import Planes
@@ -34,8 +33,6 @@ log = logging.getLogger("vsvfi")
 _NEARBY = 8
 """Source frames and pairs kept besides those in work: enough for a client that steps back a little. More would only
 fill memory when frames are small, since no client plays backwards."""
-
-_SHARE = 16  # a sixteenth of a device's memory for features, as much again for motion: never what runs a machine out
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +61,7 @@ class Lane:
         self.format = format
         self.options = options
         self.transfer = transfer_for(model)
-        share, entries = _memory(model.where) // _SHARE, _NEARBY + workers
+        share, entries = share_of(model.where), _NEARBY + workers
         self.features = Cache(share, entries)
         self.pairs = Cache(share, entries)
         self.workers = workers if model.spec.parallel else 1
@@ -178,13 +175,3 @@ def _out_of_memory() -> tuple[type[Exception], ...]:
     """What says so: Python's own kind, and torch's where torch is in use."""
     torch = sys.modules.get("torch")
     return (MemoryError,) if torch is None else (MemoryError, torch.OutOfMemoryError)
-
-
-def _memory(device: str) -> int:
-    if device.startswith("cuda"):
-        import torch
-
-        return torch.cuda.get_device_properties(device).total_memory
-    if hasattr(os, "sysconf"):
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return 8 << 30  # Windows has no sysconf: take a small machine
