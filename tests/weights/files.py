@@ -87,6 +87,10 @@ class Plugin:
         promised = {"ignores_t": spec.timesteps == "half"}
         return Checkpoint(shapes=WIDE if spec.name == "tiny-wide" else SHAPES, facts=facts, promised=promised)
 
+    @vsvfi.hookimpl
+    def vsvfi_convert(self, family: str, source: Path) -> dict[str, Tensor] | None:
+        return fill(SHAPES) if family == "tiny" and source.suffix == ".foreign" else None
+
 
 def facts(weights: Mapping[str, Tensor]) -> dict[str, bool]:
     return {"ignores_t": not bool(weights["time.weight"].any())}

@@ -176,6 +176,17 @@ def test_what_the_authors_give_a_page_for() -> None:
     assert text.endswith("vsvfi models install tiny --from tiny_official.pth")
 
 
+def test_convert(tmp_path: Path) -> None:
+    out = tmp_path / "out.safetensors"
+    text = run("convert", "tiny", tmp_path / "x.foreign", out)
+    assert f"{out}: 4 tensors; now: vsvfi models install tiny|tiny-any|tiny-wide --from {out}" in text
+    assert "tiny-any: installed" in run("install", "--from", out)
+    assert "exists; give --overwrite" in run("convert", "tiny", tmp_path / "x.foreign", out, expect=2)
+    run("convert", "tiny", tmp_path / "x.foreign", out, "--overwrite")
+    absent = tmp_path / "none" / "out.safetensors"
+    assert f"cannot write to {absent.parent}: No such file" in run("convert", "tiny", "x.foreign", absent, expect=1)
+
+
 def test_wrong_usage(tiny_file: Path, tmp_path: Path) -> None:
     assert "flow has no weights; it works as it is" in run("install", "flow", expect=2)
     assert "name a model (vsvfi models list), or give a file" in run("install", expect=2)
