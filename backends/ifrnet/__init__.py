@@ -40,9 +40,11 @@ def vsvfi_checkpoint(spec: ModelSpec) -> Checkpoint | None:
         return None
     from . import checkpoint
 
-    return Checkpoint(shapes=checkpoint.expected(spec), facts=_facts, promised={"ignores_t": spec.timesteps == "half"})
+    def facts(weights: Mapping[str, torch.Tensor]) -> dict[str, bool]:
+        return {"ignores_t": checkpoint.ignores_t(weights)}
 
-
-def _facts(weights: Mapping[str, torch.Tensor]) -> dict[str, bool]:
-    """The last input channel of decoder 4 is t: where nothing is multiplied with it, every t gives the frame at 1/2."""
-    return {"ignores_t": not bool(weights["decoder4.convblock.0.0.weight"][:, -1].any())}
+    return Checkpoint(
+        shapes=checkpoint.expected(spec),
+        facts=lambda weights: {"ignores_t": checkpoint.ignores_t(weights)},
+        promised={"ignores_t": spec.timesteps == "half"},
+    )
