@@ -43,8 +43,4 @@ def vsvfi_checkpoint(spec: ModelSpec) -> Checkpoint | None:
     def facts(weights: Mapping[str, torch.Tensor]) -> dict[str, bool]:
         return {"ignores_t": checkpoint.ignores_t(weights)}
 
-    return Checkpoint(
-        shapes=checkpoint.expected(spec),
-        facts=lambda weights: {"ignores_t": checkpoint.ignores_t(weights)},
-        promised={"ignores_t": spec.timesteps == "half"},
-    )
+    return Checkpoint(shapes=checkpoint.expected(spec), facts=facts, promised={"ignores_t": spec.timesteps == "half"})
