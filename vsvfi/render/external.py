@@ -126,6 +126,12 @@ class ExternalEncoding:
 
     def close(self, *, complete: bool) -> None:
         """Let the program finish; where all went well, put its stream into the container."""
+        try:
+            self._finish(complete)
+        finally:
+            self._log.close()
+
+    def _finish(self, complete: bool) -> None:
         with contextlib.suppress(OSError, ValueError):  # a program that is gone already said why
             self._pipe.close()
         with contextlib.suppress(OSError):
