@@ -1,0 +1,167 @@
+"""Time networks on the CPU against their published forward written plainly, in one run, and what reuse of stages gains.
+
+    python -m tests.measure.network_speed MODEL... [--size 448x256] [--threads 2] [--runs 3] [--frames 16] [--no-runs]
+
+Plain: NCHW, float32, every call from scratch (tests/backends/reference_*.py). Ours: `interpolate`, in float32 and
+bfloat16. Weights are those of the parity tests; values do not matter for time. Then a run of frames at 2x and 8x: each
+in-between by a call of its own, and through the stages as the filter does; floating-point operations counted per stage
+say what that is to gain. docs/benchmarks/networks-cpu.md holds results.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import median
+
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from tests.backends import film, ifrnet, reference_film, reference_ifrnet, reference_uprnet, uprnet
+from vsvfi.model import Model
+from vsvfi.testing.pictures import pair, texture
+from vsvfi.weights import registry
+
+type Between = Callable[[Tensor, Tensor, float], Tensor]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model, and the published way to the same picture."""
+
+    plain: Between
+    build: Callable[[str], Model]
+
+
+def subject(name: str) -> Subject:
+    family = registry.known()[name].family
+    if family == "ifrnet":
+        size = name.removesuffix("-gopro")
+        weights = ifrnet.weights(size)
+        return Subject(lambda a, b, t: reference_ifrnet.interpolate(weights, a, b, t), lambda p: ifrnet.model(size, p))
+    if family == "uprnet":
+        variant = name.removeprefix("uprnet-")
+        known = uprnet.weights(variant)
+        return Subject(lambda a, b, t: reference_uprnet.interpolate(known, a, b, t), lambda p: uprnet.model(variant, p))
+    return Subject(lambda a, b, t: reference_film.padded(film.weights(), a, b, t), film.model)
+
+
+def seconds(calls: dict[str, Callable[[], object]], runs: int) -> dict[str, list[float]]:
+    """Of each call, in turn, so that all see the same machine; the first round warms up."""
+    taken: dict[str, list[float]] = {name: [] for name in calls}
+    for n in range(runs + 1):
+        for name, call in calls.items():
+            start = time.perf_counter()
+            call()
+            if n:
+                taken[name].append(time.perf_counter() - start)
+    return taken
+
+
+def isolated(name: str, size: tuple[int, int], runs: int) -> None:
+    """One pair, nothing known of it."""
+    image0, image1 = pair(*size)
+    who = subject(name)
+    ours, low = who.build("fp32"), who.build("bf16")
+    calls: dict[str, Callable[[], object]] = {
+        "plain": lambda: who.plain(image0, image1, 0.5),
+        "float32": lambda: ours.interpolate(image0, image1, 0.5),
+        "bfloat16": lambda: low.interpolate(image0.bfloat16(), image1.bfloat16(), 0.5),
+    }
+    off = (who.plain(image0, image1, 0.5).clamp(0, 1) - ours.interpolate(image0, image1, 0.5)).abs().max().item()
+    assert off < 1e-4, f"{name}: ours differs from the plain forward by {off}"
+    taken = seconds(calls, runs)
+    base = median(taken["plain"])
+    cells = [
+        f"{median(t):.3f} ({min(t):.3f}-{max(t):.3f})" + (f", {base / median(t):.2f}x" if key != "plain" else "")
+        for key, t in taken.items()
+    ]
+    print(f"| {name} | {size[1]}x{size[0]} | {' | '.join(cells)} |", flush=True)
+
+
+def operations(model: Model, image0: Tensor, image1: Tensor) -> tuple[float, float, float]:
+    """GFLOP of encode, relate and synthesize."""
+    counted = []
+
+    def count[T](call: Callable[[], T]) -> T:
+        with FlopCounterMode(display=False) as counter:
+            result = call()
+        counted.append(counter.get_total_flops() / 1e9)
+        return result
+
+    with torch.no_grad():
+        features0, features1 = count(lambda: model.encode(image0)), model.encode(image1)
+        motion = count(lambda: model.relate(features0, features1))
+        count(lambda: model.synthesize(motion, 0.3))
+    return counted[0], counted[1], counted[2]
+
+
+def reuse(name: str, size: tuple[int, int], frames: int, factor: int) -> None:
+    """A run of frames, each in-between alone and through the stages."""
+    model = subject(name).build("fp32")
+    images = [texture(*size, seed=k) for k in range(frames)]
+    times = [k / factor for k in range(1, factor)]
+    e, r, s = operations(model, images[0], images[1])
+    pairs, between = frames - 1, (frames - 1) * len(times)
+    promised = between * (2 * e + r + s) / (frames * e + pairs * r + between * s)
+
+    def alone() -> None:
+        model.interpolate(images[0], images[1], 0.5)
+
+    def staged() -> None:
+        features = model.encode(images[0])
+        for image in images[1:]:
+            later = model.encode(image)
+            motion = model.relate(features, later)
+            for t in times:
+                model.synthesize(motion, t)
+            features = later
+
+    with torch.inference_mode():
+        alone()
+        single = []
+        for _ in range(5):
+            start = time.perf_counter()
+            alone()
+            single.append(time.perf_counter() - start)
+        start = time.perf_counter()
+        staged()
+        whole = time.perf_counter() - start
+    measured = between * median(single) / whole
+    print(
+        f"| {name} | {size[1]}x{size[0]} | {factor}x | {e:.1f} / {r:.1f} / {s:.1f} | {promised:.2f} | {measured:.2f} "
+        f"({100 * (measured / promised - 1):+.0f} %) |",
+        flush=True,
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="+")
+    parser.add_argument("--size", action="append", default=None)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--frames", type=int, default=16)
+    parser.add_argument("--no-runs", action="store_true", help="isolated pairs only")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    sizes = [tuple(map(int, size.split("x")))[::-1] for size in args.size or ["448x256"]]
+    with torch.inference_mode():
+        print("| model | size | plain, s | ours float32, s | ours bfloat16, s |\n|---|---|---:|---:|---:|")
+        for name in args.models:
+            for size in sizes:
+                isolated(name, (size[0], size[1]), args.runs)
+    if args.no_runs:
+        return
+    print("\n| model | size | rate | GFLOP encode / relate / synthesize | promised gain | measured |")
+    print("|---|---|---|---:|---:|---:|")
+    for name in args.models:
+        for factor in (2, 8):
+            reuse(name, (sizes[0][0], sizes[0][1]), args.frames, factor)
+
+
+if __name__ == "__main__":
+    main()
