@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import plugins
+from .allocation import keep_large_blocks
 from .errors import DeviceError, OptionError
 from .weights import store
 
@@ -57,7 +58,7 @@ def load(
     spec = plugins.spec(name)
     where = resolve_device(device, spec)
     precision = "auto" if dtype is None else _precision_of(dtype)
-    return plugins.build(spec, where, resolve_precision(precision, spec, where), _weights(spec, weights))
+    return _built(spec, where, resolve_precision(precision, spec, where), _weights(spec, weights))
 
 
 def shared(spec: ModelSpec, device: str, precision: str) -> Model:
@@ -72,8 +73,14 @@ def shared(spec: ModelSpec, device: str, precision: str) -> Model:
     with _sharing:
         model = _shared.get(key)
         if model is None:
-            model = _shared[key] = plugins.build(spec, device, precision, _weights(spec, None))
+            model = _shared[key] = _built(spec, device, precision, _weights(spec, None))
         return model
+
+
+def _built(spec: ModelSpec, device: str, precision: str, weights: Mapping[str, Tensor] | None) -> Model:
+    if device == "cpu" and spec.layout == "rgb":
+        keep_large_blocks()
+    return plugins.build(spec, device, precision, weights)
 
 
 def resolve_device(device: str | torch.device | None, spec: ModelSpec) -> str:
