@@ -7,10 +7,12 @@ side loses its last row or column on the way to the next level.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
 from vsvfi.ops.backward_warp import backward_warp
 
 LEVELS = 7
@@ -180,7 +182,8 @@ class Decoder(nn.Module):
             if net is None:
                 net = torch.cat(parts, 1)
                 continue
-            up, first, second = self.convs[FUSED - 2 - level]
+            stage: Any = self.convs[FUSED - 2 - level]
+            up, first, second = stage
             parts.append(up(functional.interpolate(net, parts[0].shape[-2:], mode="nearest")))
             net = torch.cat(parts, 1)
             del parts  # of the finest level, 200 full-size channels: they need not outlive their copy

@@ -50,9 +50,9 @@ def model(precision: str = "fp32") -> Film:
     return built(weights(), precision)
 
 
-def built(weights: dict[str, Tensor], precision: str = "fp32") -> Film:
+def built(weights: dict[str, Tensor], precision: str = "fp32", kind: type[Film] = Film) -> Film:
     """film-style with these weights."""
-    return Film(registry.known()["film-style"], torch.device("cpu"), DTYPES[precision], weights)
+    return kind(registry.known()["film-style"], torch.device("cpu"), DTYPES[precision], weights)
 
 
 def frames(size: str) -> tuple[Tensor, Tensor]:

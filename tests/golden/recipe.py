@@ -79,6 +79,6 @@ def make_frames(
         )
         disc = ((x - w * 0.45 - 2 * dx) ** 2 + (y - h * 0.5 - 2 * dy) ** 2) < (0.18 * min(h, w)) ** 2
         img[:, disc] = img[:, disc] * 0.3 + np.array([0.6, 0.25, 0.1])[:, None]
-        return np.clip(img, 0, 1).astype(np.float32)
+        return np.asarray(np.clip(img, 0, 1), dtype=np.float32)
 
     return render(0.0, 0.0), render(*shift)

@@ -1,6 +1,6 @@
 """Makes the files beside it from the whole set of published answers: every second pixel of some, keys as they are.
 
-    python tests/golden/film/crop.py ../shared/golden/film
+python tests/golden/film/crop.py ../shared/golden/film
 """
 
 from __future__ import annotations
