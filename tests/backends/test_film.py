@@ -12,7 +12,7 @@ from vsvfi.backends.film.network import pyramid
 from tests.backends.film import blending, built, model, related, weights
 from vsvfi import testing
 from vsvfi.cache import nbytes_of
-from vsvfi.errors import ShapeError, WeightsError
+from vsvfi.errors import OptionError, ShapeError, WeightsError
 from vsvfi.testing.pictures import pair, texture
 from vsvfi.weights import registry
 
@@ -22,7 +22,7 @@ SPECS = registry.family("film")
 @pytest.fixture(scope="module", params=[False, True], ids=["direct", "recursive"])
 def blend(request: pytest.FixtureRequest):
     """A FILM that moves and mixes: what weights of the recipe make is no picture."""
-    return built(blending(-0.2))
+    return built(blending(-0.2)).configured(recursive=request.param)
 
 
 @pytest.mark.parametrize("check", testing.checks(SPECS[0]), ids=lambda check: check.__name__)
@@ -127,3 +127,25 @@ def test_positions_are_single_in_half() -> None:
     image = texture(16, 1920, seed=1).bfloat16()
     result = built(blending(), "bf16").interpolate(image, image)
     assert (result.float() - image.float()).abs().max() <= 2**-8  # one step of bfloat16 below 1
+
+
+def test_other_times_come_by_halving_unless_asked_otherwise() -> None:
+    """Weights that move nothing and mix evenly: halves of halves are (1 - t) * image0 + t * image1."""
+    made, (image0, image1) = built(blending()), pair(32, 48)
+    for t, place in ((0.25, 4), (0.6, 10)):
+        wanted = torch.lerp(image0, image1, place / 16)
+        assert (made.interpolate(image0, image1, t) - wanted).abs().max() < 1e-5
+    direct = made.configured(recursive=False).interpolate(image0, image1, 0.25)
+    assert (direct - (image0 + image1) / 2).abs().max() < 1e-5
+    with pytest.raises(OptionError, match="recursive must be True or False, got 'no'"):
+        made.configured(recursive="no")
+
+
+def test_random_access_equals_linear_access() -> None:
+    made = model()
+    with torch.inference_mode():
+        features = [made.encode(image) for image in pair(16, 16)]
+        linear, random = made.relate(*features), made.relate(*features)
+        forth = {k: made.synthesize(linear, k / 4) for k in (1, 2, 3)}
+        back = {k: made.synthesize(random, k / 4) for k in (3, 1, 2)}
+    assert all(torch.equal(forth[k], back[k]) for k in forth)

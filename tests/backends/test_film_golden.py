@@ -121,6 +121,17 @@ def test_features_of_every_level(whole: Answers) -> None:
 
 
 @torch.inference_mode()
+@pytest.mark.parametrize("quarter", [1, 3])
+def test_recursion_as_published(whole: Answers, quarter: int) -> None:
+    assert whole.off(f"small/recursive/quarter{quarter}", model().halved(related("small"), quarter / 4)[0]) <= IMAGE
+
+
+def test_recursion_of_the_clone(small: Answers) -> None:
+    with torch.inference_mode():
+        assert small.off("small/recursive/quarter3", model().halved(related("small"), 0.75)[0]) <= IMAGE
+
+
+@torch.inference_mode()
 def test_a_batch_gives_what_its_pairs_give(whole: Answers) -> None:
     image0, image1 = frames("small")
     images = between(torch.cat([image0, image1]), torch.cat([image1, image0]), 0.25)
