@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -164,10 +165,9 @@ def test_it_traces_whole(traced: str) -> None:
             return splat(image, flow) + splat(image, flow, metric, mode="softmax")
 
     inputs = torch.rand(1, 3, 8, 8), moves(1, 8, 8), torch.rand(1, 1, 8, 8)
+    run: Callable[..., Tensor] = torch.compile(Splat(), fullgraph=True, backend="eager")
     if traced == "export":
         run = torch.export.export(Splat(), inputs).module()
-    else:
-        run = torch.compile(Splat(), fullgraph=True, backend="eager")
     assert torch.equal(run(*inputs), Splat()(*inputs))
 
 

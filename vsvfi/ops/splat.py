@@ -56,7 +56,7 @@ def splat(
     weight = None if metric is None else (metric.exp() if mode == "softmax" else metric)
     rule = "none" if mode == "sum" else normalizer
     if image.device.type == "cpu" and not _wants_gradient(image, flow, weight):
-        return splat_cpu.splat(image, flow, weight, rule)
+        return splat_cpu.splat(image, flow, weight, rule)  # type: ignore[no-any-return]
     return definition(image, flow, weight, rule)
 
 
