@@ -97,20 +97,17 @@ class FeaturePyramid(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
+        self.width = 8 * width
         self.conv_stage0 = _stage(3, 8 * width, 1)
         self.conv_stage1 = _stage(8 * width, 16 * width, 2)
         self.conv_stage2 = _stage(16 * width, 32 * width, 2)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(N, 8 to 32 times width, h, w) of the three sizes; the image's sides are multiples of 4."""
-        sizes = []
-        for stage, align in ((self.conv_stage0, 1), (self.conv_stage1, 2), (self.conv_stage2, 2)):
-            width = stage[0].out_channels // align**2 if align > 1 else stage[0].out_channels
-            (image,) = in_strips(
-                lambda part, stage=stage: (stage(part),), [image], overlap=4, channels=width, align=align
-            )
-            sizes.append(image)
-        return sizes[0], sizes[1], sizes[2]
+        (full,) = in_strips(_alone(self.conv_stage0), [image], overlap=4, channels=self.width)
+        (half,) = in_strips(_alone(self.conv_stage1), [full], overlap=4, channels=self.width, align=2)
+        (quarter,) = in_strips(_alone(self.conv_stage2), [half], overlap=4, channels=2 * self.width, align=2)
+        return full, half, quarter
 
 
 class MotionEstimator(nn.Module):
@@ -154,8 +151,8 @@ class Synthesis(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         c0, c1, c2 = 8 * width, 16 * width, 32 * width
-        # 32, 64 and 128 for the base model; the published large one counts in threes, the largest in fours.
         a, b, c = 16 * width, 32 * width, 64 * width
+        self.widths = a, b, c
         self.encoder_conv = _steps(nn.Conv2d(19, a, 3, padding=1), a)
         self.encoder_down1 = _steps(nn.Conv2d(a + 2 * c0, b, 3, 2, 1), b, more=2)
         self.encoder_down2 = _steps(nn.Conv2d(b + 2 * c1, c, 3, 2, 1), c, more=2)
@@ -197,13 +194,13 @@ class Synthesis(nn.Module):
         (full0, half0, quarter0), (full1, half1, quarter1) = sides
         if coarse is None:
             coarse = (full0[:, :3] * (1 - t) + full1[:, :3] * t).to(dtype)
-        a, b, c = (conv[0].out_channels for conv in (self.encoder_conv, self.encoder_down1, self.encoder_down2))
+        a, b, c = self.widths
         (s0,) = in_strips(self._encode, [coarse, full0, full1, level0[0], level1[0], *ways], overlap=2, channels=a)
         (s1,) = in_strips(self._first, [s0, full0, full1], overlap=3, channels=2 * a, align=2)
         (s2,) = in_strips(_joined(self.encoder_down2), [s1, half0, half1], overlap=3, channels=2 * b, align=2)
         (up,) = in_strips(_joined(self.decoder_up1), [s2, quarter0, quarter1], overlap=2, channels=2 * c)
         finish = functools.partial(self._finish, t=t)
-        picture, share = in_strips(finish, [up, s1, s0, full0, full1], overlap=4, channels=2 * a)
+        picture, share = in_strips(finish, [up, s1, s0, full0, full1], overlap=3, channels=2 * a)
         return picture, share
 
     def _encode(self, coarse: Tensor, full0: Tensor, full1: Tensor, own0: Tensor, own1: Tensor, *ways: Tensor) -> Parts:
@@ -236,6 +233,10 @@ def _blend(made: Tensor, image0: Tensor, image1: Tensor, t: Tensor) -> tuple[Ten
     mixed = image1 + (image0.float() - image1) * share
     picture = (mixed + (2 * made[:, :3].sigmoid() - 1)).clamp(0, 1)
     return picture.to(image0.dtype), share
+
+
+def _alone(convs: nn.Module) -> Callable[..., Parts]:
+    return lambda part: (convs(part),)
 
 
 def _joined(convs: nn.Module) -> Callable[..., Parts]:

@@ -37,9 +37,11 @@ def in_strips(
     Returns:
         What `make` does, channels_last.
     """
+    if inputs[0].device.type != "cpu" or torch.is_grad_enabled() or torch.compiler.is_compiling():
+        return make(*inputs)
     units = min(part.shape[2] for part in inputs) // align
     rows = _rows(inputs, units, overlap, channels)
-    if rows >= units or torch.compiler.is_compiling() or torch.is_grad_enabled() or inputs[0].device.type != "cpu":
+    if rows >= units:
         return make(*inputs)
     results: list[Tensor] = []
     for first in range(0, units, rows):
