@@ -14,6 +14,11 @@ from hypothesis import settings
 if TYPE_CHECKING:
     import vapoursynth as vs
 
+# Test processes side by side, each with as many threads as there are cores, wait for each other more than they work.
+# Before torch is imported, which reads it once.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 ROOT = Path(__file__).resolve().parents[1]
 
 # No deadline: a busy machine is not a wrong result. CI replays the same examples every time.
