@@ -2,15 +2,18 @@
 
     python -m tests.measure.network_speed MODEL... [--size 448x256] [--threads 2] [--runs 3] [--frames 16] [--no-runs]
 
-Plain: NCHW, float32, every call from scratch (tests/backends/reference_*.py). Ours: `interpolate`, in float32 and
-bfloat16. Weights are those of the parity tests; values do not matter for time. Then a run of frames at 2x and 8x: each
-in-between by a call of its own, and through the stages as the filter does; floating-point operations counted per stage
-say what that is to gain. docs/benchmarks/networks-cpu.md holds results.
+Plain: NCHW, float32, every call from scratch (tests/backends/reference_*.py), in a process as it comes. Ours:
+`interpolate`, in float32 and bfloat16, with malloc set as vsvfi.loading sets it; a process a row, plain first. Weights
+are those of the parity tests; values do not matter for time. Then a run of frames at 2x and 8x: each in-between by a
+call of its own, and through the stages as the filter does; floating-point operations counted per stage say what that
+is to gain. docs/benchmarks/networks-cpu.md holds results.
 """
 
 from __future__ import annotations
 
 import argparse
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +24,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from tests.backends import film, ifrnet, reference_film, reference_ifrnet, reference_uprnet, uprnet
+from vsvfi.allocation import keep_large_blocks
 from vsvfi.model import Model
 from vsvfi.testing.pictures import pair, texture
 from vsvfi.weights import registry
@@ -62,18 +66,21 @@ def seconds(calls: dict[str, Callable[[], object]], runs: int) -> dict[str, list
 
 
 def isolated(name: str, size: tuple[int, int], runs: int) -> None:
-    """One pair, nothing known of it."""
+    """One pair, nothing known of it. Sets malloc for what follows."""
     image0, image1 = pair(*size)
     who = subject(name)
     ours, low = who.build("fp32"), who.build("bf16")
-    calls: dict[str, Callable[[], object]] = {
-        "plain": lambda: who.plain(image0, image1, 0.5),
-        "float32": lambda: ours.interpolate(image0, image1, 0.5),
-        "bfloat16": lambda: low.interpolate(image0.bfloat16(), image1.bfloat16(), 0.5),
-    }
     off = (who.plain(image0, image1, 0.5).clamp(0, 1) - ours.interpolate(image0, image1, 0.5)).abs().max().item()
     assert off < 1e-4, f"{name}: ours differs from the plain forward by {off}"
-    taken = seconds(calls, runs)
+    taken = seconds({"plain": lambda: who.plain(image0, image1, 0.5)}, runs)
+    keep_large_blocks()
+    taken |= seconds(
+        {
+            "float32": lambda: ours.interpolate(image0, image1, 0.5),
+            "bfloat16": lambda: low.interpolate(image0.bfloat16(), image1.bfloat16(), 0.5),
+        },
+        runs,
+    )
     base = median(taken["plain"])
     cells = [
         f"{median(t):.3f} ({min(t):.3f}-{max(t):.3f})" + (f", {base / median(t):.2f}x" if key != "plain" else "")
@@ -146,21 +153,29 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--frames", type=int, default=16)
     parser.add_argument("--no-runs", action="store_true", help="isolated pairs only")
+    parser.add_argument("--row", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    sizes = [tuple(map(int, size.split("x")))[::-1] for size in args.size or ["448x256"]]
-    with torch.inference_mode():
-        print("| model | size | plain, s | ours float32, s | ours bfloat16, s |\n|---|---|---:|---:|---:|")
-        for name in args.models:
-            for size in sizes:
-                isolated(name, (size[0], size[1]), args.runs)
+    sizes = args.size or ["448x256"]
+    if args.row:
+        width, height = map(int, sizes[0].split("x"))
+        with torch.inference_mode():
+            isolated(args.models[0], (height, width), args.runs)
+        return
+    print("| model | size | plain, s | ours float32, s | ours bfloat16, s |\n|---|---|---:|---:|---:|", flush=True)
+    for name in args.models:
+        for size in sizes:
+            options = ["--threads", str(args.threads), "--runs", str(args.runs), "--size", size, "--row"]
+            subprocess.run([sys.executable, "-m", "tests.measure.network_speed", name, *options], check=True)
     if args.no_runs:
         return
+    keep_large_blocks()
     print("\n| model | size | rate | GFLOP encode / relate / synthesize | promised gain | measured |")
     print("|---|---|---|---:|---:|---:|")
+    width, height = map(int, sizes[0].split("x"))
     for name in args.models:
         for factor in (2, 8):
-            reuse(name, (sizes[0][0], sizes[0][1]), args.frames, factor)
+            reuse(name, (height, width), args.frames, factor)
 
 
 if __name__ == "__main__":
