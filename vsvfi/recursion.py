@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .cache import Cache, share_of
 
@@ -99,7 +99,7 @@ class _Tree:
         if place in (0, STEPS):
             return self.pair.features1 if place else self.pair.features0
         key = self.pair.token, place, "features"
-        return cast("Features", self.kept.get_or_compute(key, lambda: self.model.encode(self.image(place))))
+        return self.kept.get_or_compute(key, lambda: self.model.encode(self.image(place)))
 
     def _made(self, place: int) -> Tensor:
         half = place & -place  # from here to both parents

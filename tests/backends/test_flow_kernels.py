@@ -91,10 +91,10 @@ def sampled_along_both(at: compose.Field, first: np.ndarray, second: np.ndarray)
                       borderMode=cv2.BORDER_REPLICATE)
             for plane, time in ((first, -at.t), (second, 1 - at.t))
         )  # fmt: skip
-        return early * a + (1 - early) * b
+        return np.asarray(early * a + (1 - early) * b)
 
     moved = share * along(u0, v0) + (1 - share) * along(u1, v1)
-    return still * ((1 - at.t) * first + at.t * second) + (1 - still) * moved
+    return np.asarray(still * ((1 - at.t) * first + at.t * second) + (1 - still) * moved)
 
 
 @pytest.mark.parametrize("apart", [0.0, 0.2, 3.0], ids=["one motion", "nearly one", "two"])
