@@ -157,7 +157,7 @@ def _timeline(
 
 
 def _lane(clip: vs.VideoNode, model: str | Model, device: str | None, wanted: opt.Options) -> Lane:
-    chosen = _configured(_model(model, device, wanted), wanted)
+    chosen = _configured(_model(model, device, wanted, (clip.width, clip.height)), wanted)
     if wanted.show not in (None, "scene") and type(chosen).explain is Model.explain:
         raise OptionError(f"{chosen.spec.name} has no flow or mask to show; show must be None or 'scene'")
     if wanted.tile is not None and (wanted.tile[0] < clip.width or wanted.tile[1] < clip.height):
@@ -167,12 +167,12 @@ def _lane(clip: vs.VideoNode, model: str | Model, device: str | None, wanted: op
     return Lane(chosen, host.plane_format(clip), wanted, vs.core.num_threads)
 
 
-def _model(model: str | Model, device: str | None, wanted: opt.Options) -> Model:
+def _model(model: str | Model, device: str | None, wanted: opt.Options, size: tuple[int, int]) -> Model:
     if isinstance(model, Model):
         return model
     if not isinstance(model, str):
         raise OptionError(f"model must be a name or a Model from vsvfi.load, got {model!r}")
-    spec = loading.choose(device)[0] if model == "auto" else plugins.spec(model)
+    spec = loading.choose(device, size)[0] if model == "auto" else plugins.spec(model)
     where = loading.resolve_device(device, spec)
     return loading.shared(spec, where, loading.resolve_precision(wanted.precision, spec, where))
 

@@ -25,8 +25,11 @@ if TYPE_CHECKING:
 
 type Weights = str | Path | Mapping[str, Tensor] | None
 
-SLOWEST_ON_CPU = 20.0
-"""Cost, in in-betweens of `flow`, up to which model="auto" takes a model on a CPU."""
+SLOWEST_ON_CPU = 0.25
+"""Seconds an in-between, about, up to which model="auto" takes a model on a CPU."""
+
+_FLOW_SECONDS = 0.0216
+"""What `flow` takes for a million pixels on two cores (docs/benchmarks/flow-quality.md): the unit of a spec's cost."""
 
 _shared: weakref.WeakValueDictionary[tuple[str, str, str], Model] = weakref.WeakValueDictionary()
 _sharing = threading.RLock()  # re-entrant: a model made of other models asks for them while it is built
@@ -130,25 +133,26 @@ def resolve_precision(precision: str, spec: ModelSpec, device: str) -> str:
     return precision
 
 
-def choose(device: str | torch.device | None) -> tuple[ModelSpec, str]:
-    """What model="auto" means on a device, and why in a sentence.
+def choose(device: str | torch.device | None, size: tuple[int, int] = (1920, 1080)) -> tuple[ModelSpec, str]:
+    """What model="auto" means on a device for frames of (width, height), and why in a sentence.
 
     The highest quality among models that are installed, run on the device, may be used commercially, and on a CPU
-    cost at most SLOWEST_ON_CPU; `flow` where there is none.
+    take at most SLOWEST_ON_CPU by their measured cost; `flow` where there is none.
     """
     ranked = sorted(plugins.specs().values(), key=lambda spec: (-spec.quality, spec.cost, spec.name))
-    objections = {spec.name: _objection(spec, device) for spec in ranked}
+    objections = {spec.name: _objection(spec, device, size) for spec in ranked}
     chosen = next((spec for spec in ranked if objections[spec.name] is None), None)
-    where = "this machine" if device is None else str(device)
+    where = ("this machine" if device is None else str(device)) + f" at {size[0]}x{size[1]}"
     if chosen is None:
         return plugins.spec("flow"), f"flow: no model suits {where}, and flow needs nothing"
     why = f"{chosen.name} is the best installed model for {where}"
-    if ranked[0] is not chosen:
-        why += f"; {ranked[0].name} would be better but {objections[ranked[0].name]}"
+    better = next((spec for spec in ranked if spec.commercial), ranked[0])  # one that could be chosen after all
+    if ranked.index(better) < ranked.index(chosen):
+        why += f"; {better.name} would be better but {objections[better.name]}"
     return chosen, why
 
 
-def _objection(spec: ModelSpec, device: str | torch.device | None) -> str | None:
+def _objection(spec: ModelSpec, device: str | torch.device | None, size: tuple[int, int]) -> str | None:
     """Why model="auto" passes over a model, None if it does not."""
     if not spec.commercial:
         return f"its licence ({spec.license}) is not for commercial use"
@@ -158,7 +162,9 @@ def _objection(spec: ModelSpec, device: str | torch.device | None) -> str | None
         where = resolve_device(device, spec)
     except DeviceError:
         return f"runs on {_kinds(spec)} only"
-    return "is too slow on a CPU" if where == "cpu" and spec.cost > SLOWEST_ON_CPU else None
+    seconds = spec.cost * _FLOW_SECONDS * size[0] * size[1] / 1e6
+    slow = where == "cpu" and seconds > SLOWEST_ON_CPU and spec.cost > 1
+    return f"would take {seconds:.1f} s an in-between" if slow else None
 
 
 def _weights(spec: ModelSpec, given: Weights) -> Mapping[str, Tensor] | None:

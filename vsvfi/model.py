@@ -186,21 +186,24 @@ class Model(ABC):
         """
         raise NotExplainedError(f"{self.spec.name} has no flow or mask to show; show must be None or 'scene'")
 
-    def interpolate(self, image0: Tensor, image1: Tensor, t: float = 0.5) -> Tensor:
+    def interpolate(self, image0: Tensor, image1: Tensor, t: float = 0.5, **options: Any) -> Tensor:
         """The image at t between two, in one call.
 
         Args:
             image0: (N, 3, H, W) RGB in [0, 1], any H and W.
             image1: the same shape.
             t: 0 < t < 1.
+            options: the model's own, for this call; see `configured`.
 
         Returns:
             (N, 3, H, W) RGB on the model's device, in its dtype.
 
         Raises:
             ShapeError: the images are not two batches of RGB of one size.
-            OptionError: t is not strictly between 0 and 1.
+            OptionError: t is not strictly between 0 and 1, or an option is not the model's or wrong.
         """
+        if options:
+            return self.configured(**options).interpolate(image0, image1, t)
         if image0.ndim != 4 or image0.shape[1] != 3 or image0.shape != image1.shape:
             raise ShapeError(f"images must both be (N, 3, H, W), got {tuple(image0.shape)} and {tuple(image1.shape)}")
         if not 0.0 < t < 1.0:

@@ -71,6 +71,7 @@ def test_recursive_overrides_what_the_weights_say(heeding) -> None:
     halved = heeding.configured(recursive=True).interpolate(image0, image1, 0.25)
     assert (halved - torch.lerp(image0, image1, 0.25)).abs().max() < 1e-5
     assert (heeding.interpolate(image0, image1, 0.25) - halved).abs().max() > 0.01
+    assert torch.equal(heeding.interpolate(image0, image1, 0.25, recursive=True), halved), "as an option of one call"
     with pytest.raises(OptionError, match="recursive must be None, True or False, got 'yes'"):
         heeding.configured(recursive="yes")
 

@@ -198,7 +198,7 @@ def test_stages_are_traced_whole(stage: str) -> None:
     ("variant", "precision"), [("base", "fp16"), ("base", "bf16"), ("large", "bf16"), ("llarge", "bf16")]
 )
 def test_lower_precisions_agree_as_the_spec_says(variant: str, precision: str) -> None:
-    """PSNR against single precision at t = 1/2; recorded is the least of t = 1/4, 1/2 and 3/4 and both sizes."""
+    """PSNR against single precision at t = 1/2; recorded is the least of more cases (tests/measure/precision.py)."""
     whole = model(variant).configured(levels=3)
     lower = model(variant, precision).configured(levels=3)
     image0, image1 = frames("small")
@@ -206,7 +206,8 @@ def test_lower_precisions_agree_as_the_spec_says(variant: str, precision: str) -
     found = -10 * off.pow(2).mean().log10().item()
     recorded = registry.known()[f"uprnet-{variant}"].agreement[precision]
     assert found >= recorded - 0.5
-    assert recorded >= 50
+    first = registry.known()[f"uprnet-{variant}"].precisions[0]
+    assert first != precision or recorded >= 50, "what is chosen without asking must agree to 50 dB"
     assert precision in registry.known()[f"uprnet-{variant}"].precisions
 
 
