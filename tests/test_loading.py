@@ -285,30 +285,26 @@ BEST = spec("best", quality=9.0, checkpoint="best.pth")
 @pytest.mark.parametrize(
     ("known", "device", "chosen", "why"),
     [
-        ([FLOW], None, "flow", "flow is the best installed model for this machine"),
-        ([FLOW, GOOD], None, "good", "good is the best installed model for this machine"),
-        ([FLOW, GOOD], "cpu", "good", "good is the best installed model for cpu"),
-        (
-            [FLOW, dataclasses.replace(GOOD, cost=21.0)], "cpu",
-            "flow", "good would be better but would take 0.9 s an in-between",
-        ),
-        ([FLOW, dataclasses.replace(GOOD, cost=21.0)], "cuda:1", "good", "good is the best installed model for cuda:1"),
+        ([FLOW], None, "flow", "flow is the best installed model for this machine at 1920x1080"),
+        ([FLOW, GOOD], None, "good", "good is the best installed model for this machine at 1920x1080"),
+        ([FLOW, GOOD], "cpu", "good", "good is the best installed model for cpu at 1920x1080"),
+        ([FLOW, dataclasses.replace(GOOD, cost=21.0)], "cpu", "flow", "flow is the best installed"),
+        ([FLOW, dataclasses.replace(GOOD, cost=21.0)], "cuda:1", "good", "good is the best installed"),
         ([FLOW], "cuda:1", "flow", "flow: no model suits cuda:1 at 1920x1080, and flow needs nothing"),
-        ([FLOW, GOOD, BEST], None, "good", "best would be better but is not installed (vsvfi models install best)"),
-        (
-            [FLOW, dataclasses.replace(BEST, commercial=False), GOOD], None,
-            "good", "good is the best installed model for this machine at 1920x1080",
-        ),
-        ([FLOW, dataclasses.replace(GOOD, devices=("cuda",))], "cpu", "flow", "but runs on cuda only"),
+        ([FLOW, GOOD, BEST], None, "good", "; best would be better but is not installed (vsvfi models install best)"),
+        ([FLOW, GOOD, dataclasses.replace(BEST, cost=21.0)], "cpu", "good", "for cpu at 1920x1080"),
+        ([FLOW, dataclasses.replace(BEST, commercial=False), GOOD], None, "good", "for this machine at 1920x1080"),
+        ([FLOW, dataclasses.replace(GOOD, devices=("cuda",))], "cpu", "flow", "for cpu at 1920x1080"),
     ],
 )  # fmt: skip
 def test_auto(monkeypatch, known, device, chosen, why) -> None:
     known_by_name = {spec.name: spec for spec in known}
     monkeypatch.setattr(plugins, "specs", lambda: known_by_name)
     monkeypatch.setattr(plugins, "spec", known_by_name.__getitem__)
-    found, sentence = loading.choose(device)
-    assert found.name == chosen
+    assert loading.choose(device, (1920, 1080)).name == chosen
+    sentence = loading.why_chosen(device, (1920, 1080))
     assert why in sentence
+    assert ("would be better" in sentence) == ("would be better" in why), "nothing is named that would not be taken"
 
 
 def test_auto_heeds_the_size_on_a_cpu(monkeypatch) -> None:
@@ -316,14 +312,14 @@ def test_auto_heeds_the_size_on_a_cpu(monkeypatch) -> None:
     known = {"flow": FLOW, "good": dataclasses.replace(GOOD, cost=21.0)}
     monkeypatch.setattr(plugins, "specs", lambda: known)
     monkeypatch.setattr(plugins, "spec", known.__getitem__)
-    assert loading.choose("cpu", (448, 256))[0].name == "good"
-    assert loading.choose("cpu", (1920, 1080))[0].name == "flow"
+    assert loading.choose("cpu", (448, 256)).name == "good"
+    assert loading.choose("cpu", (1920, 1080)).name == "flow"
 
 
 def test_auto_takes_what_was_installed(monkeypatch) -> None:
     monkeypatch.setattr(plugins, "specs", lambda: {"flow": FLOW, "gain": dataclasses.replace(SPECS[1], quality=2.0)})
     install("gain")
-    assert loading.choose("cpu")[0].name == "gain"
+    assert loading.choose("cpu", (64, 64)).name == "gain"
 
 
 def test_asking_what_is_installed_imports_no_torch() -> None:

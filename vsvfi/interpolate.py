@@ -172,7 +172,7 @@ def _model(model: str | Model, device: str | None, wanted: opt.Options, size: tu
         return model
     if not isinstance(model, str):
         raise OptionError(f"model must be a name or a Model from vsvfi.load, got {model!r}")
-    spec = loading.choose(device, size)[0] if model == "auto" else plugins.spec(model)
+    spec = loading.choose(device, size) if model == "auto" else plugins.spec(model)
     where = loading.resolve_device(device, spec)
     return loading.shared(spec, where, loading.resolve_precision(wanted.precision, spec, where))
 

@@ -133,38 +133,44 @@ def resolve_precision(precision: str, spec: ModelSpec, device: str) -> str:
     return precision
 
 
-def choose(device: str | torch.device | None, size: tuple[int, int] = (1920, 1080)) -> tuple[ModelSpec, str]:
-    """What model="auto" means on a device for frames of (width, height), and why in a sentence.
+def choose(device: str | torch.device | None, size: tuple[int, int]) -> ModelSpec:
+    """What model="auto" means on a device for frames of (width, height).
 
     The highest quality among models that are installed, run on the device, may be used commercially, and on a CPU
     take at most SLOWEST_ON_CPU by their measured cost; `flow` where there is none.
     """
-    ranked = sorted(plugins.specs().values(), key=lambda spec: (-spec.quality, spec.cost, spec.name))
-    objections = {spec.name: _objection(spec, device, size) for spec in ranked}
-    chosen = next((spec for spec in ranked if objections[spec.name] is None), None)
-    where = ("this machine" if device is None else str(device)) + f" at {size[0]}x{size[1]}"
-    if chosen is None:
-        return plugins.spec("flow"), f"flow: no model suits {where}, and flow needs nothing"
+    # Installed first: to ask for devices may take torch, which `flow` does without.
+    fitting = (spec for spec in _ranked() if store.is_installed(spec) and _suits(spec, device, size))
+    return next(fitting, None) or plugins.spec("flow")
+
+
+def why_chosen(device: str | torch.device | None, size: tuple[int, int]) -> str:
+    """A sentence on what `choose` answers, and on what to install for a better answer."""
+    chosen, where = choose(device, size), "this machine" if device is None else str(device)
+    where += f" at {size[0]}x{size[1]}"
+    if not _suits(chosen, device, size):
+        return f"{chosen.name}: no model suits {where}, and {chosen.name} needs nothing"
     why = f"{chosen.name} is the best installed model for {where}"
-    better = next((spec for spec in ranked if spec.commercial), ranked[0])  # one that could be chosen after all
-    if ranked.index(better) < ranked.index(chosen):
-        why += f"; {better.name} would be better but {objections[better.name]}"
-    return chosen, why
+    better = next(spec for spec in _ranked() if _suits(spec, device, size))
+    if better.name != chosen.name:
+        why += f"; {better.name} would be better but is not installed (vsvfi models install {better.name})"
+    return why
 
 
-def _objection(spec: ModelSpec, device: str | torch.device | None, size: tuple[int, int]) -> str | None:
-    """Why model="auto" passes over a model, None if it does not."""
+def _ranked() -> list[ModelSpec]:
+    return sorted(plugins.specs().values(), key=lambda spec: (-spec.quality, spec.cost, spec.name))
+
+
+def _suits(spec: ModelSpec, device: str | torch.device | None, size: tuple[int, int]) -> bool:
+    """Whether model="auto" would take a model if it were installed."""
     if not spec.commercial:
-        return f"its licence ({spec.license}) is not for commercial use"
-    if not store.is_installed(spec):  # before the device: to ask for that may take torch
-        return f"is not installed (vsvfi models install {spec.name})"
+        return False
     try:
         where = resolve_device(device, spec)
     except DeviceError:
-        return f"runs on {_kinds(spec)} only"
+        return False
     seconds = spec.cost * _FLOW_SECONDS * size[0] * size[1] / 1e6
-    slow = where == "cpu" and seconds > SLOWEST_ON_CPU and spec.cost > 1
-    return f"would take {seconds:.1f} s an in-between" if slow else None
+    return where != "cpu" or seconds <= SLOWEST_ON_CPU or spec.cost <= 1
 
 
 def _weights(spec: ModelSpec, given: Weights) -> Mapping[str, Tensor] | None:

@@ -126,8 +126,7 @@ def _models() -> Iterator[Line]:
             why = f"{store.weights_file(known[name])} has no record of where it came from"
             yield Line(name, "warning", why, f"vsvfi models install {name} --from the file it was made of")
     yield Line("folder of models", "ok", str(store.folder()))
-    spec, why = loading.choose(None)
-    yield Line('model="auto"', "ok", f"{spec.name}: {why}")
+    yield Line('model="auto"', "ok", loading.why_chosen(None, (1920, 1080)))
     for name, why in plugins.broken().items():
         yield Line(f"plugin {name}", "warning", why, "update or uninstall that package")
 
