@@ -208,7 +208,7 @@ def test_doctor_says_what_is_installed_and_what_auto_means(tiny_file: Path, stor
     assert "flow" in installed.split()
     assert {"tiny", "other"} <= set(lacking.split())
     assert before["folder of models"]["found"] == str(store_folder)
-    assert before['model="auto"']["found"].startswith("flow: flow is the best installed model for this machine")
+    assert before['model="auto"']["found"].startswith("flow is the best installed model for this machine")
     run("install", "tiny", "--from", tiny_file)
     assert "tiny" in lines()["models"]["found"].split("; not installed: ")[0].split()
     store.record_file(plugins.spec("tiny")).unlink()
