@@ -61,8 +61,11 @@ setup(
         "dev": [
             "build>=1.2",
             "codespell>=2.3",
+            # With NVRTC, which needs no GPU: every kernel is compiled in CI.
+            'cupy-cuda13x>=14; sys_platform == "linux" and platform_machine == "x86_64"',
             "hypothesis>=6.120",
             "mypy>=1.14",
+            'nvidia-cuda-nvrtc>=13,<14; sys_platform == "linux" and platform_machine == "x86_64"',
             "pre-commit>=4.0",
             "pytest>=8.3",
             "pytest-timeout>=2.3",

@@ -24,7 +24,8 @@ __device__ inline Cell cell_at(float x, float y, const int32 w, const int32 h) {
     y = fminf(fmaxf(y, 0.0f), float(h - 1));
     cell.inside = true;
   } else {
-    cell.inside = x > -1.0f && x < float(w) && y > -1.0f && y < float(h);  // false for NaN, which is so never cast
+    // False for NaN, which is so never cast. At -1 all shares are 0, but their slope is not.
+    cell.inside = x >= -1.0f && x < float(w) && y >= -1.0f && y < float(h);
     if (!cell.inside) x = y = 0.0f;
   }
   const float left = floorf(x), top = floorf(y);

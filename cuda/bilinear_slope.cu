@@ -1,7 +1,7 @@
 // bilinear_slope: the gradient by the flow of whatever samples or splats bilinearly:
 // slope(n, :, y, x) = sum over c of outer(n, c, y, x) * d B(inner(n, c), x + u, y + v) / d (u, v).
 // Backward warping: outer is the gradient, inner the image. Splatting: outer is the image, inner the gradient.
-// Definition: vsvfi/ops/gradients.py. Bytes: outer and flow read once, slope written once, inner read about once.
+// Definition: vsvfi/ops/bilinear_slope.py. Bytes: outer and flow read once, slope written once, inner read about once.
 #include "bilinear.cuh"
 
 template <typename I, bool border>

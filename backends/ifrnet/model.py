@@ -17,10 +17,11 @@ from torch.nn import functional
 
 from vsvfi.errors import OptionError, ShapeError
 from vsvfi.model import Explanation, Features, Image, Model, ModelSpec, Motion
+from vsvfi.ops.warp_blend import warp_blend
 from vsvfi.recursion import Pair, Recursion
 
 from . import checkpoint
-from .network import Made, merged, rescaled, resized
+from .network import Made, rescaled, resized
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,10 @@ class IFRNetMotion(Motion):
 
     Attributes:
         pair: of their IFRNetFeatures.
-        mean: (N, 1, 1, 1) float32, of both padded frames.
         features0, features1: at 1/2, 1/4, 1/8 and 1/16 of the scaled size.
     """
 
     pair: Pair
-    mean: Tensor
     features0: tuple[Tensor, ...]
     features1: tuple[Tensor, ...]
 
@@ -78,7 +77,7 @@ class IFRNet(Model):
         return IFRNetFeatures(padded.contiguous(memory_format=torch.channels_last), size)
 
     def relate(self, features0: Features, features1: Features) -> IFRNetMotion:
-        """The mean of both frames, and their features less it."""
+        """Their features, less the mean of both."""
         assert isinstance(features0, IFRNetFeatures), "our own encode made it"
         assert isinstance(features1, IFRNetFeatures), "our own encode made it"
         if features0.size != features1.size or len(features0.image) != len(features1.image):
@@ -90,7 +89,7 @@ class IFRNet(Model):
         features = self.net.encode(inputs)
         halves = [each.chunk(2) for each in features]
         return IFRNetMotion(
-            Pair(features0, features1), mean, tuple(half[0] for half in halves), tuple(half[1] for half in halves)
+            Pair(features0, features1), tuple(half[0] for half in halves), tuple(half[1] for half in halves)
         )
 
     def synthesize(self, motion: Motion, t: float) -> Tensor:
@@ -109,9 +108,10 @@ class IFRNet(Model):
     def direct(self, motion: IFRNetMotion, t: float) -> Tensor:
         """The network's own answer for t."""
         frame0, frame1 = _frames(motion)
-        mean = motion.mean.to(frame0.image.dtype)
-        image = merged(frame0.image - mean, frame1.image - mean, mean, self.made(motion, t))
-        return self._cropped(image, frame0.size).clamp(0, 1).contiguous()
+        # As published less the frames' mean, and then it is added again: for a warp that reads inside the frame only,
+        # that changes nothing.
+        image = warp_blend(frame0.image, frame1.image, *self.made(motion, t))
+        return self._cropped(image, frame0.size).contiguous()
 
     def made(self, motion: IFRNetMotion, t: float) -> Made:
         """What the decoders say of t, at the padded size."""

@@ -142,19 +142,6 @@ class Residual(nn.Module):
         return y
 
 
-def merged(image0: Tensor, image1: Tensor, mean: Tensor, made: Made) -> Tensor:
-    """The frame at t, before it is limited to [0, 1].
-
-    Args:
-        image0: (N, 3, h, w), the earlier frame less `mean`.
-        image1: the later frame less `mean`.
-        mean: (N, 1, 1, 1) of both frames.
-        made: at the images' size.
-    """
-    warped0, warped1 = backward_warp(image0, made.flow_t0), backward_warp(image1, made.flow_t1)
-    return torch.lerp(warped1, warped0, made.mask) + mean + made.residual
-
-
 def rescaled(made: Made, size: tuple[int, int], factor: float) -> Made:
     """To `size`, flows in its pixels."""
     flow_t0, flow_t1, mask, residual = (resized(each, size) for each in made)

@@ -31,8 +31,7 @@ def known() -> dict[str, Tensor]:
 
 def definition(image: Tensor, flow: Tensor, metric: Tensor | None = None, *, mode: str, normalizer: str) -> Tensor:
     """The torch definition, which `splat` leaves to devices and calls that need it."""
-    weight = metric.exp() if metric is not None and mode == "softmax" else metric
-    return module.definition(image, flow, weight, "none" if mode == "sum" else normalizer)
+    return module.definition(image, flow, metric, mode, normalizer)
 
 
 def moves(n: int, h: int, w: int, seed: int = 0, size: float = 4.0) -> Tensor:
@@ -172,10 +171,10 @@ def test_it_traces_whole(traced: str) -> None:
 
 
 def test_the_operator_keeps_its_word_to_torch() -> None:
-    from vsvfi.ops.splat_cpu import splat as operator
-
     image = torch.rand(2, 3, 6, 7).to(memory_format=torch.channels_last)
-    torch.library.opcheck(operator, (image, moves(2, 6, 7), None, "zeroeps"))
+    torch.library.opcheck(module.operator, (image, moves(2, 6, 7), None, "average", "zeroeps"))
+    leaf = image.contiguous().requires_grad_()
+    torch.library.opcheck(module.summed, (leaf, moves(2, 6, 7).requires_grad_()))
 
 
 def test_wrong_calls_are_refused() -> None:

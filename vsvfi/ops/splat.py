@@ -1,18 +1,19 @@
 """Forward splatting: move an image's pixels to where a flow points. Backward warping is backward_warp.py.
 
-The torch definition is here, for every device and for gradients; splat_cpu.py does the same much faster on a CPU.
+The torch definition is here, for every device and for gradients; splat_cpu.py and splat_cuda.py do the same faster.
 """
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
 
 from vsvfi.errors import OptionError, ShapeError
 
-from . import splat_cpu
+from . import backward_warp, bilinear_slope, kernels, scatter, splat_cpu, splat_cuda
+from .layout import empty_like, memory_format
 
 type Mode = Literal["sum", "average", "linear", "softmax"]
 type Normalizer = Literal["addeps", "zeroeps", "clipeps"]
@@ -53,50 +54,73 @@ def splat(
     Source: Niklaus and Liu, Softmax Splatting for Video Frame Interpolation, CVPR 2020, equations 1 to 8.
     """
     _check(image, flow, metric, mode, normalizer)
-    weight = None if metric is None else (metric.exp() if mode == "softmax" else metric)
-    rule = "none" if mode == "sum" else normalizer
-    if image.device.type == "cpu" and not _wants_gradient(image, flow, weight):
-        return splat_cpu.splat(image, flow, weight, rule)  # type: ignore[no-any-return]
-    return definition(image, flow, weight, rule)
+    if _wants_gradient(image, flow, metric):
+        return definition(image, flow, metric, mode, normalizer)
+    return operator(image, flow, metric, mode, normalizer)  # type: ignore[no-any-return]
 
 
-def definition(image: Tensor, flow: Tensor, weight: Tensor | None, normalizer: str) -> Tensor:
-    """What splatting means; any device, differentiable.
+@torch.library.custom_op("vsvfi::splat", mutates_args=())
+def operator(image: Tensor, flow: Tensor, metric: Tensor | None, mode: str, normalizer: str) -> Tensor:
+    """As `definition`, without gradients, and faster; an operator of its own, so that traces keep it whole."""
+    if kernels.usable(image, flow):
+        return splat_cuda.splat(image, flow, metric, mode, normalizer)
+    if image.device.type == "cpu":
+        return splat_cpu.splat(image, flow, _weight(metric, mode), "none" if mode == "sum" else normalizer)
+    return definition(image, flow, metric, mode, normalizer)
 
-    Args:
-        image: as for `splat`.
-        flow: as for `splat`.
-        weight: (N, 1, H, W) by which pixels count, None: 1.
-        normalizer: as for `splat`, or "none": do not divide.
-    """
-    ones = torch.ones_like(image[:, :1], dtype=torch.float32)
-    weight = ones if weight is None else weight.to(torch.float32)
-    weighted = image.to(torch.float32) * weight
-    if normalizer == "none":
-        return _formatted(_sum(weighted, flow), image)
-    total = _sum(torch.cat([weighted, weight], 1), flow)
+
+@operator.register_fake
+def _(image: Tensor, flow: Tensor, metric: Tensor | None, mode: str, normalizer: str) -> Tensor:
+    return empty_like(image)
+
+
+def definition(image: Tensor, flow: Tensor, metric: Tensor | None, mode: str, normalizer: str) -> Tensor:
+    """What splatting means; any device, differentiable. Float64 stays float64. Arguments as for `splat`."""
+    kind = torch.float64 if image.dtype == torch.float64 else torch.float32
+    weight = _weight(metric, mode)
+    weight = torch.ones_like(image[:, :1], dtype=kind) if weight is None else weight.to(kind)
+    weighted = image.to(kind) * weight
+    if mode == "sum":
+        return _formatted(_scattered(weighted, flow), image)
+    total = _scattered(torch.cat([weighted, weight], 1), flow)
     return _formatted(total[:, :-1] / _divisor(total[:, -1:], normalizer), image)
 
 
-def _sum(image: Tensor, flow: Tensor) -> Tensor:
-    """The sums alone, (N, C, H, W) float32, on a canvas with a border of one pixel that is cut off at the end."""
-    n, c, h, w = image.shape
-    flow = flow.to(torch.float32)
-    x = flow[:, 0] + torch.arange(w, dtype=torch.float32, device=flow.device)
-    y = flow[:, 1] + torch.arange(h, dtype=torch.float32, device=flow.device)[:, None]
-    # Asked while still a float: making an integer of a huge value or of NaN is undefined. At -1 exactly nothing is
-    # added, but a step to the right would: the gradient knows.
-    reaches = (x >= -1) & (x < w) & (y >= -1) & (y < h)
-    x, y = (torch.where(reaches, position, 0.0) for position in (x, y))
-    left, top = x.floor().detach(), y.floor().detach()
-    a, b = (x - left)[:, None], (y - top)[:, None]
-    width, outside = w + 2, (h + 2) * (w + 2)  # behind the canvas lies what reaches nothing
-    cell = torch.where(reaches, (top.long() + 1) * width + left.long() + 1, outside)
-    canvas = image.new_zeros(n, c, outside + width + 2)
-    for step, share in ((0, (1 - a) * (1 - b)), (1, a * (1 - b)), (width, (1 - a) * b), (width + 1, a * b)):
-        target = (cell + step).view(n, 1, -1).expand(n, c, -1)
-        canvas = canvas.scatter_add(2, target, (image * share).reshape(n, c, -1))
-    return canvas[..., :outside].view(n, c, h + 2, w + 2)[..., 1:-1, 1:-1]
+def _scattered(image: Tensor, flow: Tensor) -> Tensor:
+    """The sums, differentiable: through the kernels' own gradients where there are kernels."""
+    if kernels.usable(image, flow):
+        return summed(image, flow)  # type: ignore[no-any-return]
+    return scatter.sums(image, flow)
+
+
+@torch.library.custom_op("vsvfi::splat_sum", mutates_args=())
+def summed(image: Tensor, flow: Tensor) -> Tensor:
+    """The sums alone, with gradients of their own."""
+    return scatter.operator(image, flow, False)  # type: ignore[no-any-return]
+
+
+@summed.register_fake
+def _(image: Tensor, flow: Tensor) -> Tensor:
+    return torch.empty(image.shape, dtype=image.dtype, device=image.device)
+
+
+def _keep(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+    ctx.save_for_backward(*inputs)
+
+
+def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
+    image, flow = ctx.saved_tensors
+    for_image, for_flow = ctx.needs_input_grad
+    by_image = backward_warp.operator(grad, flow, False).to(image.dtype) if for_image else None
+    by_flow = bilinear_slope.operator(image, grad, flow, False).to(flow.dtype) if for_flow else None
+    return by_image, by_flow
+
+
+summed.register_autograd(_backward, setup_context=_keep)
+
+
+def _weight(metric: Tensor | None, mode: str) -> Tensor | None:
+    return metric.exp() if metric is not None and mode == "softmax" else metric
 
 
 def _divisor(total: Tensor, normalizer: str) -> Tensor:
@@ -108,7 +132,7 @@ def _divisor(total: Tensor, normalizer: str) -> Tensor:
 
 
 def _formatted(result: Tensor, like: Tensor) -> Tensor:
-    return result.to(like.dtype).contiguous(memory_format=splat_cpu.memory_format(like))
+    return result.to(like.dtype).contiguous(memory_format=memory_format(like))
 
 
 def _wants_gradient(*tensors: Tensor | None) -> bool:

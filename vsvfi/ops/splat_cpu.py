@@ -17,6 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .layout import memory_format
+
 type Array = np.ndarray[Any, Any]
 
 _RULES = {"none": 0, "addeps": 1, "zeroeps": 2, "clipeps": 3}
@@ -24,9 +26,8 @@ _SMALL = 1 << 14
 """Samples that are not worth a second thread."""
 
 
-@torch.library.custom_op("vsvfi::splat", mutates_args=(), device_types="cpu")
 def splat(image: Tensor, flow: Tensor, weight: Tensor | None, normalizer: str) -> Tensor:
-    """As splat.definition, without gradients; an operator of its own, so that traces keep it whole."""
+    """As splat.definition, without gradients."""
     n, _, h, w = image.shape
     rows = image.permute(0, 2, 3, 1).to(torch.float32).contiguous()
     moves = flow.to(torch.float32)
@@ -50,17 +51,6 @@ def splat(image: Tensor, flow: Tensor, weight: Tensor | None, normalizer: str) -
     else:
         list(_pool(torch.get_num_threads()).map(run, jobs))
     return out.permute(0, 3, 1, 2).to(image.dtype).contiguous(memory_format=memory_format(image))
-
-
-@splat.register_fake
-def _(image: Tensor, flow: Tensor, weight: Tensor | None, normalizer: str) -> Tensor:
-    return torch.empty_like(image, memory_format=memory_format(image))
-
-
-def memory_format(image: Tensor) -> torch.memory_format:
-    """channels_last if the image is so, else planes."""
-    last = image.is_contiguous(memory_format=torch.channels_last) and not image.is_contiguous()
-    return torch.channels_last if last else torch.contiguous_format
 
 
 @cache
