@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from vsvfi.ops import backward_warp, bilinear_slope, kernels, scatter, splat, splat_cuda, warp_blend
+from vsvfi.ops import backward_warp, bilinear_slope, correlation, kernels, scatter, splat, splat_cuda, warp_blend
 
 pytestmark = pytest.mark.usefixtures("on_cpu")
 
@@ -255,3 +255,34 @@ def test_slopes_where_the_flow_is_hostile() -> None:
         made = bilinear_slope.operator(outer, inner, flow, border)
         assert made.isfinite().all()
         assert torch.equal(made[0, 0, 0], torch.zeros(4))
+
+
+@pytest.mark.parametrize("index", ["int32", "int64"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
+@pytest.mark.parametrize(("radius", "stride"), [(3, 1), (3, 2), (4, 1), (4, 3)])
+def test_local_cost(radius: int, stride: int, dtype, layout: str, index: str, monkeypatch) -> None:
+    monkeypatch.setattr(kernels, "index_type", lambda *tensors, count: index)
+    features = [LAYOUTS[layout](rand(2, 16, 9, 11, seed=s).to(dtype)) - 0.5 for s in (0, 1)]
+    found = correlation.local_cost(*features, radius, stride=stride)
+    defined = correlation.local_cost_definition(*(each.float() for each in features), radius, stride)
+    assert found.dtype == dtype
+    assert found.shape == defined.shape
+    assert (found.float() - defined).abs().max() <= TOLERANCE[dtype] / 4
+
+
+@pytest.mark.parametrize("which", ["r4_a", "r3s1_a", "r3s2_a", "r4_b", "r3s1_b", "r3s2_b"])
+def test_local_cost_gives_the_published_answers(which: str) -> None:
+    known, letter = facts("correlation_local"), which[-1]
+    found = correlation.local_cost(
+        known[f"f0_{letter}"], known[f"f1_{letter}"], int(which[1]), stride=2 if "s2" in which else 1
+    )
+    assert (found - known[which]).abs().max() < 1e-6
+
+
+def test_local_cost_counts_its_operations() -> None:
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False) as counter:
+        correlation.local_cost(rand(1, 8, 12, 10), rand(1, 8, 12, 10), 4)
+    assert counter.get_total_flops() == 2 * 8 * 12 * 10 * 81

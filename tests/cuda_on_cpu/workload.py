@@ -7,7 +7,7 @@ import itertools
 import torch
 from torch import Tensor
 
-from vsvfi.ops import backward_warp, bilinear_slope, scatter, splat, splat_cuda, warp_blend
+from vsvfi.ops import backward_warp, bilinear_slope, correlation, scatter, splat, splat_cuda, warp_blend
 
 from .test_warping import LAYOUTS, moves, rand
 
@@ -29,6 +29,8 @@ def run() -> None:
         for flow in flows(2, h, w):
             warp(image, flow)
             splats(image, flow)
+        for radius, stride in ((3, 1), (3, 2), (4, 1)):
+            correlation.local_cost(image, image, radius, stride=stride)
 
 
 def warp(image: Tensor, flow: Tensor) -> None:

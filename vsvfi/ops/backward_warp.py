@@ -69,7 +69,7 @@ def operator(image: Tensor, flow: Tensor, border: bool) -> Tensor:
     index = kernels.index_type(image, flow, out, count=out.numel())
     kinds = f"{kernels.TYPES[image.dtype]}, {kernels.TYPES[flow.dtype]}, {index}, {str(border).lower()}"
     pack = 16 // image.element_size()
-    packed = all(_in_packs(tensor, pack) for tensor in (image, out))
+    packed = kernels.in_packs(image) and kernels.in_packs(out)
     name, count = ("backward_warp_packed", n * h * w * c // pack) if packed else ("backward_warp", n * h * w)
     layout = [number for tensor in (image, flow, out) for number in kernels.strides(tensor, index)]
     sizes = kernels.indices((n, c, h, w), index)
@@ -105,10 +105,3 @@ def _unit(position: Tensor, size: int, border: bool) -> Tensor:
     else:
         position = torch.where(position.isfinite(), position, _OUTSIDE).clamp(_OUTSIDE, size + 3.0)
     return position.mul(2.0 / size).add(1.0 / size - 1.0)
-
-
-def _in_packs(tensor: Tensor, pack: int) -> bool:
-    """Whether channels lie beside each other, in whole packs of 16 aligned bytes."""
-    along_n, along_c, along_y, along_x = tensor.stride()
-    whole = all(number % pack == 0 for number in (tensor.shape[1], along_n, along_y, along_x))
-    return along_c == 1 and whole and tensor.data_ptr() % 16 == 0

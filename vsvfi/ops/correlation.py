@@ -7,8 +7,15 @@ import math
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torch.utils.flop_counter import register_flop_formula
 
 from vsvfi.errors import ShapeError
+
+from . import kernels
+from .layout import memory_format
+
+_RADII = (3, 4)
+"""Those there are kernels for: UPR-Net's, and LiteFlowNet's, which teaches IFRNet."""
 
 _BLOCK = 8
 """Side of the blocks that are correlated as matrices; at radius 4 two thirds of the products are then thrown away."""
@@ -32,9 +39,16 @@ def local_cost(features0: Tensor, features1: Tensor, radius: int = 4, *, stride:
     Raises:
         ShapeError: the features differ in shape.
 
-    Source: Sun et al., PWC-Net, CVPR 2018, eq. 2.
+    Source: Sun et al., PWC-Net, CVPR 2018, eq. 2. Kernel: cuda/local_cost.cu.
     """
     _same_shape(features0, features1)
+    if radius in _RADII and kernels.usable(features0, features1) and not _wants_gradient(features0, features1):
+        return local_cost_operator(features0, features1, radius, stride)  # type: ignore[no-any-return]
+    return local_cost_definition(features0, features1, radius, stride)
+
+
+def local_cost_definition(features0: Tensor, features1: Tensor, radius: int, stride: int) -> Tensor:
+    """What a local cost means; any device, differentiable."""
     # Places and offsets lie on one grid of every s-th pixel: on it alone the stride is 1.
     features0, features1 = (features[..., ::stride, ::stride] for features in (features0, features1))
     n, c, h, w = features0.shape
@@ -63,6 +77,45 @@ def local_cost(features0: Tensor, features1: Tensor, radius: int = 4, *, stride:
     )
     volume = wanted.permute(0, 1, 3, 2, 4, 5, 6).reshape(n, rows * _BLOCK, columns * _BLOCK, span * span)
     return volume.permute(0, 3, 1, 2)[..., :h, :w]
+
+
+@torch.library.custom_op("vsvfi::local_cost", mutates_args=())
+def local_cost_operator(features0: Tensor, features1: Tensor, radius: int, stride: int) -> Tensor:
+    """As the definition, without gradients, on its kernel where there is one."""
+    out = _volume_like(features0, radius, stride)
+    if not kernels.usable(features0, features1):
+        return out.copy_(local_cost_definition(features0, features1, radius, stride))
+    n, c, h, w = features0.shape
+    _, _, rows, columns = out.shape
+    count = n * rows * columns * (2 * radius + 1)
+    index = kernels.index_type(features0, features1, out, count=count)
+    packed = str(kernels.in_packs(features0) and kernels.in_packs(features1)).lower()
+    name = f"local_cost<{kernels.TYPES[features0.dtype]}, {index}, {radius}, {packed}>"
+    layout = [number for tensor in (features0, features1, out) for number in kernels.strides(tensor, index)]
+    sizes, grid = kernels.indices((n, c, h, w), index), kernels.indices((rows, columns, stride), index)
+    kernels.launch("local_cost", name, count, features0, features1, out, *sizes, *layout, *grid)
+    return out
+
+
+@local_cost_operator.register_fake
+def _(features0: Tensor, features1: Tensor, radius: int, stride: int) -> Tensor:
+    return _volume_like(features0, radius, stride)
+
+
+@register_flop_formula(torch.ops.vsvfi.local_cost)
+def _local_cost_flops(shape0: tuple[int, ...], _: object, radius: int, stride: int, **__: object) -> int:
+    n, c, h, w = shape0
+    return 2 * n * c * -(-h // stride) * -(-w // stride) * (2 * radius + 1) ** 2
+
+
+def _volume_like(features: Tensor, radius: int, stride: int) -> Tensor:
+    n, _, h, w = features.shape
+    shape = n, (2 * radius + 1) ** 2, -(-h // stride), -(-w // stride)
+    return torch.empty(shape, dtype=features.dtype, device=features.device, memory_format=memory_format(features))
+
+
+def _wants_gradient(*tensors: Tensor) -> bool:
+    return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
 
 
 def all_pairs(features0: Tensor, features1: Tensor, levels: int = 4) -> list[Tensor]:

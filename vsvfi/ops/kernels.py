@@ -54,6 +54,7 @@ INSTANCES: dict[str, list[str]] = {
     ],
     "warp_blend": _table("warp_blend", _WITH_FLOWS, _INDICES),
     "bilinear_slope": _table("bilinear_slope", _INDICES, _BOOLS),
+    "local_cost": _table("local_cost", _FLOATS, _INDICES, ("3", "4"), _BOOLS),
     "splat": [
         *_table("splat_bound", _FLOATS, _INDICES),
         *_table("splat_top", _INDICES),
@@ -97,6 +98,14 @@ def index_type(*tensors: Tensor | None, count: int = 0) -> str:
 def strides(tensor: Tensor | None, index: str) -> list[np.generic]:
     """An (N, C, H, W) tensor's strides as a kernel's STRIDES; zeros for one that is absent."""
     return indices((0, 0, 0, 0) if tensor is None else tensor.stride(), index)
+
+
+def in_packs(tensor: Tensor) -> bool:
+    """Whether an (N, C, H, W) tensor's channels lie beside each other, in whole packs of 16 aligned bytes."""
+    pack = 16 // tensor.element_size()
+    along_n, along_c, along_y, along_x = tensor.stride()
+    whole = all(number % pack == 0 for number in (tensor.shape[1], along_n, along_y, along_x))
+    return along_c == 1 and whole and tensor.data_ptr() % 16 == 0
 
 
 def indices(values: Iterable[int], index: str) -> list[np.generic]:
