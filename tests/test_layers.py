@@ -17,7 +17,7 @@ ROWS = (
     ("interpolate", "transition", "loading", "testing"),
     ("graph",),
     ("pipeline", "lane"),
-    ("executors", "weights", "plugins", "decide", "tiling", "show", "protect", "properties"),
+    ("executors", "weights", "plugins", "decide", "tiling", "show", "protect", "properties", "fitting"),
     ("frames", "color", "ops"),
     ("model", "timeline", "scene", "options", "cache", "errors", "hookspecs", "recursion", "allocation"),
 )

@@ -169,10 +169,12 @@ def _lane(clip: vs.VideoNode, model: str | Model, device: str | None, wanted: op
 
 def _model(model: str | Model, device: str | None, wanted: opt.Options, size: tuple[int, int]) -> Model:
     if isinstance(model, Model):
+        loading.check_task(model.spec, "interpolate")
         return model
     if not isinstance(model, str):
         raise OptionError(f"model must be a name or a Model from vsvfi.load, got {model!r}")
     spec = loading.choose(device, size) if model == "auto" else plugins.spec(model)
+    loading.check_task(spec, "interpolate")
     where = loading.resolve_device(device, spec)
     return loading.shared(spec, where, loading.resolve_precision(wanted.precision, spec, where))
 

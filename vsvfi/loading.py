@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from .model import Model, ModelSpec
+    from .model import Model, ModelSpec, Task
 
 type Weights = str | Path | Mapping[str, Tensor] | None
 
@@ -133,11 +133,27 @@ def resolve_precision(precision: str, spec: ModelSpec, device: str) -> str:
     return precision
 
 
+_TASKS: dict[Task, tuple[str, str]] = {
+    "interpolate": ("makes frames in between", "vsvfi.Interpolate"),
+    "transition": ("makes transitions between two images", "vsvfi.Transition"),
+    "translate": ("translates single images", "vsvfi.Translate"),
+    "stylize": ("paints one image in the style of another", "vsvfi.Stylize"),
+    "flow": ("finds flow and makes no images", "vsvfi.load"),
+}
+
+
+def check_task(spec: ModelSpec, task: Task) -> None:
+    """Raise OptionError, with what to use instead, unless the model is for this task."""
+    if spec.task != task:
+        does, use = _TASKS[spec.task]
+        raise OptionError(f"{spec.name} {does}; use {use}")
+
+
 def choose(device: str | torch.device | None, size: tuple[int, int]) -> ModelSpec:
     """What model="auto" means on a device for frames of (width, height).
 
-    The highest quality among models that are installed, run on the device, may be used commercially, and on a CPU
-    take at most SLOWEST_ON_CPU by their measured cost; `flow` where there is none.
+    The highest quality among models that interpolate, are installed, run on the device, may be used commercially, and
+    on a CPU take at most SLOWEST_ON_CPU by their measured cost; `flow` where there is none.
     """
     # Installed first: to ask for devices may take torch, which `flow` does without.
     fitting = (spec for spec in _ranked() if store.is_installed(spec) and _suits(spec, device, size))
@@ -163,7 +179,7 @@ def _ranked() -> list[ModelSpec]:
 
 def _suits(spec: ModelSpec, device: str | torch.device | None, size: tuple[int, int]) -> bool:
     """Whether model="auto" would take a model if it were installed."""
-    if not spec.commercial:
+    if not spec.commercial or spec.task != "interpolate":
         return False
     try:
         where = resolve_device(device, spec)

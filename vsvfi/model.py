@@ -23,6 +23,9 @@ if TYPE_CHECKING:  # torch stays out until a model is built: listing models must
 type Image = Tensor | Planes
 """What a model reads and writes: (N, 3, H, W) RGB in [0, 1], or (layout "planes") the frame's own planes."""
 
+Task = Literal["interpolate", "transition", "translate", "stylize", "flow"]
+"""What a model is for; see ModelSpec."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSpec:
@@ -32,6 +35,10 @@ class ModelSpec:
         name: as users type it, e.g. "ifrnet-l-gopro".
         family, variant: "ifrnet", "l".
         summary: one line for `vsvfi models list`.
+        task: "interpolate": frames between two neighbours of a clip; "transition": images between two that are not of
+            one scene; "translate": one image, changed by t (relate gets it twice and reads the first); "stylize":
+            the first image, content, painted t of the way like the second, style; "flow": an estimator, whose Motion
+            has `flow01` and `flow10` and which makes no images.
         license: SPDX id or LicenseRef-...; of the weights where there are any, else of the code.
         commercial: whether that licence allows commercial use.
         source: page of the authors.
@@ -41,8 +48,13 @@ class ModelSpec:
         nbytes, sha256: of that file, None where they are not known.
         git_blob: the name that git gives that file's content, where it lies in a repository.
         trained_on: data set of the published weights.
-        timesteps: "any" 0 < t < 1, or "half": only t = 1/2 is trained (others by recursion).
-        multiple: sides are padded to a multiple of this inside the model (information; any size works).
+        timesteps: "any" t of the range, or "half": only t = 1/2 is trained (others by recursion).
+        timestep_range: lowest and highest t. Of interpolate and transition they are the images themselves, and are
+            not asked for; of translate and stylize they belong to it; see `admits`.
+        multiple: sides are padded to a multiple of this inside the model (information; any size works, or those
+            that `square_sides` says).
+        square_sides: lowest and highest side of the squares that it takes, in steps of `multiple`; None: it takes
+            any size. Whoever has other images resizes them: `vsvfi.fitting.fitted`.
         precisions: what it runs in, best first for `precision="auto"`: "fp32", "fp16", "bf16".
         agreement: PSNR in dB of each lower precision against fp32 on the golden inputs, as measured.
         devices: kinds of torch device it runs on.
@@ -58,6 +70,7 @@ class ModelSpec:
     family: str
     variant: str
     summary: str
+    task: Task = "interpolate"
     license: str
     commercial: bool
     source: str
@@ -69,7 +82,9 @@ class ModelSpec:
     git_blob: str | None = None
     trained_on: str = ""
     timesteps: Literal["any", "half"] = "any"
+    timestep_range: tuple[float, float] = (0.0, 1.0)
     multiple: int = 1
+    square_sides: tuple[int, int] | None = None
     precisions: tuple[str, ...] = ("fp32",)
     agreement: Mapping[str, float] = field(default_factory=dict)
     devices: tuple[str, ...] = ("cpu", "cuda")
@@ -79,6 +94,23 @@ class ModelSpec:
     cost: float = 1.0
     quality: float = 0.0
     parallel: bool = False
+
+    @property
+    def inputs(self) -> int:
+        """How many images it takes: 1 or 2."""
+        return 1 if self.task == "translate" else 2
+
+    def admits(self, t: float) -> bool:
+        """Whether it makes an image for this t."""
+        low, high = self.timestep_range
+        return low <= t <= high if self.task in ("translate", "stylize") else low < t < high
+
+    def admits_size(self, height: int, width: int) -> bool:
+        """Whether it takes images of this size as they are."""
+        if self.square_sides is None:
+            return True
+        low, high = self.square_sides
+        return height == width and low <= height <= high and height % self.multiple == 0
 
 
 class Features:
@@ -176,7 +208,11 @@ class Model(ABC):
 
     @abstractmethod
     def synthesize(self, motion: Motion, t: float) -> Image:
-        """The image at timestep t, 0 < t < 1; of the kind (tensor or planes) that encode was given."""
+        """The image at timestep t, one that the spec `admits`; of the kind (tensor or planes) that encode was given.
+
+        The output of "interpolate" and "transition" nears the second image as t grows, that of "translate" leaves the
+        one image, and that of "stylize" the content.
+        """
 
     def explain(self, motion: Motion, t: float) -> Explanation:
         """Flow and mask behind the frame at t, for `show=`; 0 <= t < 1.
@@ -186,32 +222,52 @@ class Model(ABC):
         """
         raise NotExplainedError(f"{self.spec.name} has no flow or mask to show; show must be None or 'scene'")
 
-    def interpolate(self, image0: Tensor, image1: Tensor, t: float = 0.5, **options: Any) -> Tensor:
-        """The image at t between two, in one call.
+    def interpolate(self, image0: Tensor, image1: Tensor | None = None, t: float = 0.5, **options: Any) -> Tensor:
+        """The image at t of one or two, in one call: all three stages, whatever the task.
 
         Args:
-            image0: (N, 3, H, W) RGB in [0, 1], any H and W.
-            image1: the same shape.
-            t: 0 < t < 1.
+            image0: (N, 3, H, W) RGB in [0, 1]; any H and W, or a square that the spec admits.
+            image1: the same shape; None for a model that takes one image.
+            t: within the spec's range.
             options: the model's own, for this call; see `configured`.
 
         Returns:
             (N, 3, H, W) RGB on the model's device, in its dtype.
 
         Raises:
-            ShapeError: the images are not two batches of RGB of one size.
-            OptionError: t is not strictly between 0 and 1, or an option is not the model's or wrong.
+            ShapeError: the images are not batches of RGB of one size that the model takes.
+            OptionError: t is out of range, an option is not the model's or wrong, there is one image too many or too
+                few, or the model makes none.
         """
         if options:
             return self.configured(**options).interpolate(image0, image1, t)
-        if image0.ndim != 4 or image0.shape[1] != 3 or image0.shape != image1.shape:
-            raise ShapeError(f"images must both be (N, 3, H, W), got {tuple(image0.shape)} and {tuple(image1.shape)}")
-        if not 0.0 < t < 1.0:
-            raise OptionError(f"t must lie strictly between 0 and 1, got {t}; at 0 and 1 use the images themselves")
+        images = (image0, image0 if image1 is None else image1)
+        self._check_call(*images, t, 1 if image1 is None else 2)
         import torch
 
         with torch.inference_mode():
-            pair = (self.encode(i.to(self.device, self.dtype)) for i in (image0, image1))
+            pair = (self.encode(i.to(self.device, self.dtype)) for i in images)
             result = self.synthesize(self.relate(*pair), t)
         assert isinstance(result, torch.Tensor), "a model given tensors answers with a tensor"
         return result
+
+    def _check_call(self, image0: Tensor, image1: Tensor, t: float, given: int) -> None:
+        spec = self.spec
+        if spec.task == "flow":
+            raise OptionError(f"{spec.name} finds flow and makes no images; relate gives its flow01 and flow10")
+        if given != spec.inputs:
+            raise OptionError(f"{spec.name} takes {spec.inputs} image{'s'[: spec.inputs - 1]}, got {given}")
+        if image0.ndim != 4 or image0.shape[1] != 3 or image0.shape != image1.shape:
+            raise ShapeError(f"images must both be (N, 3, H, W), got {tuple(image0.shape)} and {tuple(image1.shape)}")
+        height, width = image0.shape[2:]
+        if spec.square_sides is not None and not spec.admits_size(height, width):
+            low, high = spec.square_sides
+            sides = f"of {high}" if low == high else f"of {low} to {high} in steps of {spec.multiple}"
+            raise ShapeError(
+                f"{spec.name} takes squares with sides {sides}, got {width}x{height}; vsvfi.fitting.fitted makes them"
+            )
+        if not spec.admits(t):
+            low, high = spec.timestep_range
+            if spec.task in ("interpolate", "transition"):
+                raise OptionError(f"t must lie strictly between 0 and 1, got {t}; at 0 and 1 use the images themselves")
+            raise OptionError(f"t must be from {low:g} to {high:g} for {spec.name}, got {t}")

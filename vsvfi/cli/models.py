@@ -37,12 +37,12 @@ def list_models() -> None:
     from ..weights import store
 
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in ("name", "installed", "t", "licence", "what it is"):
+    for heading in ("name", "installed", "task", "t", "licence", "what it is"):
         table.add_column(heading, no_wrap=heading != "what it is")
     for name, spec in plugins.specs().items():
         summary = spec.summary if spec.commercial else f"{spec.summary} (not for commercial use)"
-        times = {"any": "any", "half": "1/2"}[spec.timesteps]
-        table.add_row(name, _yes(store.is_installed(spec)), times, spec.license, summary)
+        times = "-" if spec.task == "flow" else {"any": "any", "half": "1/2"}[spec.timesteps]
+        table.add_row(name, _yes(store.is_installed(spec)), spec.task, times, spec.license, summary)
     Console().print(table)
 
 
