@@ -258,11 +258,11 @@ class Model(ABC):
         if given != spec.inputs:
             raise OptionError(f"{spec.name} takes {spec.inputs} image{'s'[: spec.inputs - 1]}, got {given}")
         if image0.ndim != 4 or image0.shape[1] != 3 or image0.shape != image1.shape:
-            raise ShapeError(f"images must both be (N, 3, H, W), got {tuple(image0.shape)} and {tuple(image1.shape)}")
+            raise ShapeError(f"images must be alike, (N, 3, H, W), got {tuple(image0.shape)} and {tuple(image1.shape)}")
         height, width = image0.shape[2:]
         if spec.square_sides is not None and not spec.admits_size(height, width):
-            low, high = spec.square_sides
-            sides = f"of {high}" if low == high else f"of {low} to {high} in steps of {spec.multiple}"
+            least, most = spec.square_sides
+            sides = f"of {most}" if least == most else f"of {least} to {most} in steps of {spec.multiple}"
             raise ShapeError(
                 f"{spec.name} takes squares with sides {sides}, got {width}x{height}; vsvfi.fitting.fitted makes them"
             )
