@@ -58,6 +58,17 @@ __device__ inline void store(Half* to, const float value) {
 #endif
 }
 
+// Four values that lie together, aligned to all of them, in one store.
+template <typename T>
+__device__ inline void store_run(T* const to, const float (&values)[4]) {
+  struct alignas(4 * sizeof(T)) Run {
+    T v[4];
+  } run;
+#pragma unroll
+  for (int k = 0; k < 4; ++k) store(&run.v[k], values[k]);
+  *reinterpret_cast<Run*>(to) = run;
+}
+
 // A grid-stride loop: `for (I i = first_index<I>(); i < count; i += index_step<I>())`; I is int32 only where `count` and
 // every offset, and one step beyond, fit (ops/kernels.py decides).
 template <typename I>

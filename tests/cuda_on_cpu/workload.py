@@ -7,6 +7,9 @@ import itertools
 import torch
 from torch import Tensor
 
+from vsvfi.color import from_planes, to_planes
+from vsvfi.color.padding import Padding
+from vsvfi.frames.planes import ColorInfo, PlaneFormat, Planes
 from vsvfi.ops import backward_warp, bilinear_slope, correlation, scatter, splat, splat_cuda, warp_blend
 
 from .test_warping import LAYOUTS, moves, rand
@@ -31,6 +34,22 @@ def run() -> None:
             splats(image, flow)
         for radius, stride in ((3, 1), (3, 2), (4, 1)):
             correlation.local_cost(image, image, radius, stride=stride)
+    depths = (("int", 8), ("int", 16), ("float", 16), ("float", 32))
+    for (sample, bits), dtype, log2 in itertools.product(depths, TYPES, ((0, 0), (1, 1), (2, 0))):
+        for width, height in ((4, 2), (20, 6)):
+            convert(PlaneFormat("YUV", sample, bits, log2, width, height), dtype)
+        convert(PlaneFormat("RGB", sample, bits, (0, 0), 7, 5), dtype)
+        convert(PlaneFormat("GRAY", sample, bits, (0, 0), 1, 1), dtype)
+
+
+def convert(format: PlaneFormat, dtype: torch.dtype) -> None:
+    """Planes to a padded picture, and a crop of that back."""
+    sizes = [format.plane_size(p) for p in range(format.num_planes)]
+    planes = tuple((rand(h, w + 3) * format.peak).to(format.dtype)[:, :w] for h, w in sizes)
+    color = ColorInfo(1, False, 0)
+    padding = Padding(1, 2, 3, 4, "symmetric")
+    picture = from_planes.from_planes(Planes(format, color, planes), dtype, padding)
+    to_planes.to_planes(picture[..., 1:-3, 2:-4], format, color)
 
 
 def warp(image: Tensor, flow: Tensor) -> None:

@@ -1,4 +1,4 @@
-"""Planes of any format to RGB: the torch definition. The way back is to_planes.py."""
+"""Planes of any format to RGB. The way back is to_planes.py."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import torch
 from torch import Tensor
 
 from ..frames.planes import Planes
+from . import on_device
 from .matrices import code_range, yuv_to_rgb
+from .padding import Padding, pad
 from .resample import upsample
 
 
-def from_planes(planes: Planes, dtype: torch.dtype = torch.float32) -> Tensor:
+def from_planes(planes: Planes, dtype: torch.dtype = torch.float32, padding: Padding | None = None) -> Tensor:
     """A frame as RGB.
 
     Chroma is brought to the picture's size by linear interpolation from where `_ChromaLocation` says it lies; values
@@ -19,12 +21,22 @@ def from_planes(planes: Planes, dtype: torch.dtype = torch.float32) -> Tensor:
     Args:
         planes: on any device.
         dtype: of the result; computed in float32.
+        padding: what surrounds the picture, in RGB; None: nothing.
 
     Returns:
-        (1, 3, H, W) on the planes' device. Nominally in [0, 1]; codes outside the nominal range lie outside.
+        (1, 3, H, W), or larger by the padding, on the planes' device. Nominally in [0, 1]; codes outside the nominal
+        range lie outside.
 
-    Source: ITU-T H.273 (2023), equations 20 to 47.
+    Source: ITU-T H.273 (2023), equations 20 to 47. Kernel: cuda/from_planes.cu.
     """
+    padding = padding or Padding()
+    if on_device.suits(planes.format, *planes.data):
+        return on_device.from_planes(planes, dtype, padding)
+    return pad(definition(planes, dtype), padding)
+
+
+def definition(planes: Planes, dtype: torch.dtype) -> Tensor:
+    """What it means without padding; any device."""
     f = planes.format
     values = [_nominal(planes, p) for p in range(f.num_planes)]
     if f.family == "GRAY":

@@ -31,6 +31,12 @@ def rgb_to_yuv(matrix: int) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]
     return np.stack([luma, blue, red])
 
 
+def luma_of_gray() -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """(3,): what GRAY takes of R, G and B: BT.709's luma, whose weights add up to 1."""
+    kr, kb = COEFFICIENTS[1]
+    return np.array([kr, 1 - kr - kb, kb])
+
+
 def yuv_to_rgb(matrix: int) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
     """The inverse of `rgb_to_yuv`."""
     inverse: np.ndarray[tuple[int, int], np.dtype[np.float64]] = np.linalg.inv(rgb_to_yuv(matrix))

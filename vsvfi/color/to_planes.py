@@ -1,4 +1,4 @@
-"""RGB to planes of any format: the torch definition. The way there is from_planes.py."""
+"""RGB to planes of any format. The way there is from_planes.py."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from torch import Tensor
 
 from ..frames.planes import ColorInfo, PlaneFormat, Planes
 from . import dither as ordered
-from .matrices import COEFFICIENTS, code_range, rgb_to_yuv
+from . import on_device
+from .matrices import code_range, luma_of_gray, rgb_to_yuv
 from .resample import downsample
-
-_GRAY = torch.tensor([COEFFICIENTS[1][0], 1 - sum(COEFFICIENTS[1]), COEFFICIENTS[1][1]])
 
 
 def to_planes(
@@ -32,13 +31,20 @@ def to_planes(
     Returns:
         New planes on the image's device.
 
-    Source: ITU-T H.273 (2023), equations 20 to 47.
+    Source: ITU-T H.273 (2023), equations 20 to 47. Kernel: cuda/to_planes.cu.
     """
+    if on_device.suits(format, image):
+        return on_device.to_planes(image, format, color, dither)
+    return definition(image, format, color, dither)
+
+
+def definition(image: Tensor, format: PlaneFormat, color: ColorInfo, dither: str) -> Planes:
+    """What it means; any device."""
     rgb = image[0].to(torch.float32)
     if format.family == "RGB":
         values = list(rgb)
     elif format.family == "GRAY":
-        values = [torch.tensordot(_GRAY.to(rgb.device), rgb, 1)]
+        values = [torch.tensordot(torch.from_numpy(luma_of_gray()).to(rgb), rgb, 1)]
     else:
         values = list(torch.tensordot(torch.from_numpy(rgb_to_yuv(color.matrix)).to(rgb), rgb, 1))
         for p in (1, 2):

@@ -31,6 +31,7 @@ _MOST_BLOCKS = (1 << 31) - 1
 _MOST_INT32 = (1 << 31) - 1
 
 TYPES = {torch.float32: "float", torch.float16: "Half", torch.bfloat16: "BFloat16"}
+SAMPLES = {torch.uint8: "unsigned char", torch.uint16: "unsigned short", torch.float16: "Half", torch.float32: "float"}
 _INDICES = ("int32", "int64")
 _BOOLS = ("false", "true")
 _FLOATS = tuple(TYPES.values())
@@ -53,6 +54,8 @@ INSTANCES: dict[str, list[str]] = {
         *_table("backward_warp_packed", _WITH_FLOWS, _INDICES, _BOOLS),
     ],
     "warp_blend": _table("warp_blend", _WITH_FLOWS, _INDICES),
+    "from_planes": _table("from_planes", SAMPLES.values(), _FLOATS),
+    "to_planes": _table("to_planes", _FLOATS, SAMPLES.values()),
     "bilinear_slope": _table("bilinear_slope", _INDICES, _BOOLS),
     "local_cost": _table("local_cost", _FLOATS, _INDICES, ("3", "4"), _BOOLS),
     "splat": [
