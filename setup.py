@@ -85,7 +85,7 @@ setup(
     entry_points={
         "console_scripts": ["vsvfi = vsvfi.cli.app:main"],
         # Our own backends are registered the way somebody else's package would be.
-        "vsvfi": [f"{family} = vsvfi.backends.{family}" for family in ("flow", "ifrnet", "uprnet", "film")],
+        "vsvfi": [f"{family} = vsvfi.backends.{family}" for family in ("flow", "ifrnet", "uprnet", "film", "sdl")],
     },
     classifiers=[
         "Development Status :: 4 - Beta",

@@ -25,7 +25,9 @@ def row(spec: ModelSpec) -> str:
     else:
         weights = f"`{spec.checkpoint}` from [its authors' page]({spec.source})"
     commercial = "yes" if spec.commercial else "no"
+    low, high = spec.timestep_range
     times = {"any": "any", "half": "1/2, others by halving"}[spec.timesteps]
+    times = times if (low, high) == (0, 1) else f"{low:g} to {high:g}"
     cells = (f"`{spec.name}`", weights, spec.license, commercial, times, spec.trained_on or "nothing")
     return f"| {' | '.join(cells)} |"
 
@@ -55,13 +57,14 @@ def test_facts(spec: ModelSpec) -> None:
         assert spec.url.endswith(f"/{spec.checkpoint}")
     assert spec.sha256 is None or re.fullmatch(r"[0-9a-f]{64}", spec.sha256)
     assert spec.git_blob is None or re.fullmatch(r"[0-9a-f]{40}", spec.git_blob)
-    assert (spec.quality > 1) == (spec.name != "flow")
+    assert (spec.quality > 1) == (spec.task == "interpolate" and spec.name != "flow")
 
 
 def test_names_and_ranks_are_nobody_elses() -> None:
     checkpoints = [(spec.family, spec.checkpoint) for spec in SPECS.values()]
     assert len(set(checkpoints)) == len(checkpoints)
-    assert len({spec.quality for spec in SPECS.values()}) == len(SPECS)
+    ranks = [spec.quality for spec in SPECS.values() if spec.task == "interpolate"]
+    assert len(set(ranks)) == len(ranks)
 
 
 def test_licences() -> None:
@@ -72,5 +75,5 @@ def test_licences() -> None:
 
 
 def test_what_has_no_backend_is_not_offered() -> None:
-    assert {spec.family for spec in plugins.specs().values()} >= {"flow", "ifrnet", "uprnet", "film"}
-    assert not {"gimmvfi", "sdl"} & {spec.family for spec in plugins.specs().values()}
+    assert {spec.family for spec in plugins.specs().values()} >= {"flow", "ifrnet", "uprnet", "film", "sdl"}
+    assert not {"gimmvfi"} & {spec.family for spec in plugins.specs().values()}

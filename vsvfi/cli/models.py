@@ -41,8 +41,7 @@ def list_models() -> None:
         table.add_column(heading, no_wrap=heading != "what it is")
     for name, spec in plugins.specs().items():
         summary = spec.summary if spec.commercial else f"{spec.summary} (not for commercial use)"
-        times = "-" if spec.task == "flow" else {"any": "any", "half": "1/2"}[spec.timesteps]
-        table.add_row(name, _yes(store.is_installed(spec)), spec.task, times, spec.license, summary)
+        table.add_row(name, _yes(store.is_installed(spec)), spec.task, _times(spec), spec.license, summary)
     Console().print(table)
 
 
@@ -120,6 +119,13 @@ def remove(names: Annotated[list[str], typer.Argument(help="Models.")]) -> None:
     with failing("models"):
         for spec in [plugins.spec(name) for name in names]:
             typer.echo(f"{spec.name}: removed, {store.remove(spec) / 1e6:.1f} MB")
+
+
+def _times(spec: ModelSpec) -> str:
+    low, high = spec.timestep_range
+    if spec.task == "flow":
+        return "-"
+    return {"any": "any", "half": "1/2"}[spec.timesteps] if (low, high) == (0, 1) else f"{low:g} to {high:g}"
 
 
 def _yes(value: bool) -> str:
