@@ -32,6 +32,7 @@ _MOST_INT32 = (1 << 31) - 1
 
 TYPES = {torch.float32: "float", torch.float16: "Half", torch.bfloat16: "BFloat16"}
 SAMPLES = {torch.uint8: "unsigned char", torch.uint16: "unsigned short", torch.float16: "Half", torch.float32: "float"}
+_KNOWN = {*TYPES, *SAMPLES}
 _INDICES = ("int32", "int64")
 _BOOLS = ("false", "true")
 _FLOATS = tuple(TYPES.values())
@@ -69,12 +70,12 @@ INSTANCES: dict[str, list[str]] = {
 
 
 def usable(*tensors: Tensor | None) -> bool:
-    """Whether the kernels can compute on these: all on one CUDA device, and CuPy installed.
+    """Whether the kernels can compute on these: on a CUDA device, in types they know, and CuPy installed.
 
     VSVFI_KERNELS=0 switches them off: then torch's own operators do the work.
     """
-    first = tensors[0]
-    return first is not None and first.is_cuda and _present()
+    there = [tensor for tensor in tensors if tensor is not None]
+    return all(tensor.is_cuda and tensor.dtype in _KNOWN for tensor in there) and _present()
 
 
 def source(stem: str) -> str:
