@@ -425,5 +425,5 @@ def test_the_guide_names_the_whole_contract(root: Path) -> None:
     hooks = [name for name in vars(hookspecs) if name.startswith("vsvfi_")]
     stages = ["encode", "relate", "synthesize", "explain", "configured", "interpolate"]
     names = [*hooks, *stages, *(f.name for f in fields(ModelSpec)), *(check.__name__ for check in testing.CHECKS)]
-    names += [check.__name__ for check in testing.PLANES_CHECKS]
+    names += [check.__name__ for check in (*testing.PLANES_CHECKS, *testing.FLOW_CHECKS)]
     assert [name for name in names if f"`{name}`" not in guide] == []

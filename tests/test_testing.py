@@ -7,7 +7,7 @@ import itertools
 import threading
 import types
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ import torch
 import vsvfi
 from vsvfi import plugins, testing
 from vsvfi.frames.planes import Planes
-from vsvfi.model import Explanation, Features, Model, ModelSpec, Motion
+from vsvfi.model import Explanation, Features, Model, ModelSpec, Motion, Task
 from vsvfi.tiling import Tiled
 
 CPU = torch.device("cpu")
@@ -265,6 +265,92 @@ def test_a_broken_promise_is_found(kind: type[Good]) -> None:
 
 def test_every_check_can_fail() -> None:
     assert {check.__name__ for check in testing.checks(SPEC)} == set(BROKEN.values())
+
+
+FACE = dataclasses.replace(
+    SPEC, task="translate", layout="rgb", timestep_range=(-1.0, 1.0), multiple=32, square_sides=(32, 96)
+)
+
+
+class Darkens(Good):
+    """One image; squares alone; t may be below 0."""
+
+    facts = FACE
+
+    def relate(self, features0, features1):
+        return features0
+
+    def synthesize(self, motion, t):
+        return motion.images[0] * (0.8 + 0.2 * t)
+
+
+class ReadsTheSecond(Darkens):
+    def interpolate(self, image0, image1=None, t=0.5, **options):
+        return super().interpolate(image0, None, t, **options)
+
+
+class AnySquare(Darkens):
+    def interpolate(self, image0, image1=None, t=0.5, **options):
+        side = min(image0.shape[-1], 96)
+        return super().interpolate(image0[..., :side, :side], image1, t, **options)
+
+
+class AnyAmount(Darkens):
+    def interpolate(self, image0, image1=None, t=0.5, **options):
+        return super().interpolate(image0, image1, max(min(t, 1.0), -1.0), **options)
+
+
+class Still(Good):
+    """An estimator that sees no motion."""
+
+    facts = dataclasses.replace(SPEC, task="flow", layout="rgb")
+
+    def relate(self, features0, features1):
+        flow = torch.zeros_like(features0.images[0][:, :2])
+        return types.SimpleNamespace(flow01=flow, flow10=flow)
+
+
+class Coarse(Still):
+    def relate(self, features0, features1):
+        flow = torch.zeros_like(features0.images[0][:, :2, ::8, ::8])
+        return types.SimpleNamespace(flow01=flow, flow10=flow)
+
+
+@pytest.mark.parametrize("kind", [Darkens, Still])
+def test_a_good_model_of_another_task_passes(kind: type[Good]) -> None:
+    for check in testing.checks(kind.facts):
+        check(kind())
+
+
+@pytest.mark.parametrize("kind", [ReadsTheSecond, AnySquare, AnyAmount, Coarse])
+def test_a_broken_promise_of_another_task_is_found(kind: type[Good]) -> None:
+    broken = testing.contract.flows_fit if kind is Coarse else testing.contract.wrong_calls_are_refused
+    assert broken in testing.checks(kind.facts)
+    with pytest.raises(testing.ConformanceError):
+        broken(kind())
+
+
+def test_facts_that_do_not_go_together_are_found() -> None:
+    for facts in (
+        {"task": "paint"},
+        {"timestep_range": (0.5, 1.0)},
+        {"square_sides": (20, 96)},
+        {"task": "interpolate"},
+    ):
+        model = Darkens()
+        model.spec = dataclasses.replace(FACE, **facts)
+        with pytest.raises(testing.ConformanceError):
+            testing.contract.spec_is_sane(model)
+
+
+def test_checks_by_task() -> None:
+    names = {
+        task: {c.__name__ for c in testing.checks(dataclasses.replace(FACE, task=task))} for task in get_args(Task)
+    }
+    assert names["interpolate"] - names["transition"] == {"a_still_picture_stays"}
+    assert names["transition"] - names["stylize"] == {"time_goes_from_first_to_second"}
+    assert names["stylize"] == names["translate"]
+    assert names["flow"] == {"spec_is_sane", "flows_fit"}
 
 
 def test_models_without_planes_are_not_given_any() -> None:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from .. import loading
-from ..model import Model, ModelSpec
+from ..model import Model, ModelSpec, Task
 from . import contract, planes
 from .compare import ConformanceError as ConformanceError
 
@@ -39,15 +39,27 @@ CHECKS: tuple[Check, ...] = (
     contract.options_are_checked,
     contract.explanations_fit,
 )
-"""For every model."""
+"""For every model that makes images; two of them not for all tasks."""
 
 PLANES_CHECKS: tuple[Check, ...] = (planes.planes_come_back_in_their_format, planes.padded_rows_do_not_matter)
 """For layout "planes" besides."""
 
 
+FLOW_CHECKS: tuple[Check, ...] = (contract.spec_is_sane, contract.flows_fit)
+"""For task "flow" instead."""
+
+_FRAMES_ONLY: dict[Check, tuple[Task, ...]] = {
+    contract.time_goes_from_first_to_second: ("interpolate", "transition"),
+    contract.a_still_picture_stays: ("interpolate",),
+}
+
+
 def checks(spec: ModelSpec) -> tuple[Check, ...]:
     """The checks that a model with these facts must pass; each takes the model and raises what it finds wrong."""
-    return (*CHECKS, *PLANES_CHECKS) if spec.layout == "planes" else CHECKS
+    if spec.task == "flow":
+        return FLOW_CHECKS
+    found = tuple(check for check in CHECKS if spec.task in _FRAMES_ONLY.get(check, (spec.task,)))
+    return (*found, *PLANES_CHECKS) if spec.layout == "planes" else found
 
 
 def check_backend(

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from concurrent.futures import ThreadPoolExecutor
+from typing import get_args
 
 import torch
 from torch import Tensor
 
 from ..errors import NotExplainedError, OptionError, ShapeError
-from ..model import Model
+from ..model import Model, Task
 from .compare import apart, check_image, close, encoded, refused, require, same, saying
-from .pictures import pair, texture
+from .pictures import given, pair, sized, texture
 
 SIZES = ((16, 16), (17, 31), (96, 64), (65, 130))
 """(height, width): the smallest, odd ones, even ones, one beyond a multiple of 64."""
@@ -29,6 +30,14 @@ def spec_is_sane(model: Model) -> None:
     require(model.dtype in [known[name] for name in spec.precisions], f"it runs in {model.dtype}, not in the spec")
     require(model.device.type in spec.devices, f"it runs on {model.device}, not in the spec")
     require(spec.multiple >= 1 and spec.cost > 0, "multiple must be at least 1 and cost above 0")
+    require(spec.task in get_args(Task), f"task must be one of {', '.join(get_args(Task))}, got {spec.task!r}")
+    require(spec.timestep_range[0] <= 0 < 1 <= spec.timestep_range[1], "timestep_range must hold 0 to 1")
+    low, high = spec.square_sides or (spec.multiple, spec.multiple)
+    require(0 < low <= high and not (low % spec.multiple or high % spec.multiple), f"square_sides: {spec.square_sides}")
+    if spec.task == "interpolate":
+        require(
+            spec.square_sides is None and spec.timestep_range == (0, 1), "a clip's frames have any size, t is in 0..1"
+        )
     require(spec.scales is None or 0 < spec.scales[0] <= 1 <= spec.scales[1], f"scales must hold 1: {spec.scales}")
     require("scale" not in spec.options, "scale is not among options; give scales")
     require(set(model.settings) == {*spec.options, *(["scale"] if spec.scales else [])}, "settings are the options")
@@ -36,64 +45,68 @@ def spec_is_sane(model: Model) -> None:
 
 def any_size_works(model: Model) -> None:
     """Every height and width from 16x16 gives an image of that size, dtype and device, finite, in [0, 1]."""
-    for height, width in SIZES:
+    for height, width in {sized(model, *size) for size in SIZES}:
         with saying(f"at {width}x{height}"):
-            check_image(model, model.interpolate(*pair(height, width), 0.5), (1, 3, height, width))
+            check_image(model, model.interpolate(*given(model, height, width), t=0.5), (1, 3, height, width))
 
 
 def batches_equal_singles(model: Model) -> None:
     """Images of a batch do not see each other."""
-    singles = [pair(48, 64, seed) for seed in (1, 2, 3)]
-    batch = model.interpolate(torch.cat([a for a, _ in singles]), torch.cat([b for _, b in singles]), 0.5)
-    check_image(model, batch, (3, 3, 48, 64))
+    singles = [given(model, 48, 64, seed) for seed in (1, 2, 3)]
+    batch = model.interpolate(*map(torch.cat, zip(*singles, strict=True)), t=0.5)
+    check_image(model, batch, (3, *singles[0][0].shape[1:]))
     for item, images in zip(batch, singles, strict=True):
-        close(model, item[None], model.interpolate(*images, 0.5))
+        close(model, item[None], model.interpolate(*images, t=0.5))
 
 
 def memory_layout_does_not_matter(model: Model) -> None:
     """channels_last and a crop of a larger image give what a compact copy gives."""
-    image0, image1 = pair(50, 66)
-    crop0, crop1 = (image[..., 1:, 1:-1] for image in (image0, image1))
-    close(model, model.interpolate(crop0, crop1), model.interpolate(crop0.contiguous(), crop1.contiguous()))
-    last0, last1 = (image.contiguous(memory_format=torch.channels_last) for image in (image0, image1))
-    close(model, model.interpolate(last0, last1), model.interpolate(image0, image1))
+    height, width = sized(model, 49, 64)
+    crops = [image[..., 1:, 1:-1] for image in pair(height + 1, width + 2)[: model.spec.inputs]]
+    close(model, model.interpolate(*crops), model.interpolate(*(crop.contiguous() for crop in crops)))
+    images = given(model, 50, 66)
+    last = (image.contiguous(memory_format=torch.channels_last) for image in images)
+    close(model, model.interpolate(*last), model.interpolate(*images))
 
 
 def stages_equal_interpolate(model: Model) -> None:
     """Features used for two pairs and motion used for several t, in any order, give the single call's bytes."""
-    images = [*pair(48, 66), texture(48, 66, 5)]
+    inputs, (height, width) = model.spec.inputs, sized(model, 48, 66)
+    images = [*pair(height, width), texture(height, width, 5)]
     features = [encoded(model, image) for image in images]
     with torch.inference_mode():
-        second = model.relate(features[1], features[2])
-        first = model.relate(features[0], features[1])
-        for motion, two in ((first, images[:2]), (second, images[1:])):
+        second = model.relate(features[1], features[inputs])
+        first = model.relate(features[0], features[inputs - 1])
+        for motion, these in ((first, images[:inputs]), (second, images[1 : 1 + inputs])):
             for t in (0.75, 0.25, 0.5):
-                split, single = model.synthesize(motion, t), model.interpolate(two[0], two[1], t)
+                split, single = model.synthesize(motion, t), model.interpolate(*these, t=t)
                 require(same(split, single), f"the three stages differ from interpolate at t={t}")
 
 
 def same_input_same_bytes(model: Model) -> None:
     """What ran before does not matter: not the same images, not other ones of another size, not unlike ones."""
-    for images in (pair(47, 66), (texture(47, 66, 1), texture(47, 66, 2))):
-        once = model.interpolate(*images, 0.3)
-        model.interpolate(*pair(64, 64, 4), 0.8)
+    height, width = sized(model, 47, 66)
+    unlike = (texture(height, width, 1), texture(height, width, 2))[: model.spec.inputs]
+    for images in (given(model, 47, 66), unlike):
+        once = model.interpolate(*images, t=0.3)
+        model.interpolate(*given(model, 64, 64, 4), t=0.8)
         for _ in range(2):
-            require(same(once, model.interpolate(*images, 0.3)), "the same images gave other bytes another time")
+            require(same(once, model.interpolate(*images, t=0.3)), "the same images gave other bytes another time")
 
 
 def threads_do_not_matter(model: Model) -> None:
     """Several threads may call at once, as filter instances do that share the model."""
-    pairs = [pair(48, 64, seed) for seed in range(6)]
-    alone = [model.interpolate(*images, 0.4) for images in pairs]
+    calls = [given(model, 48, 64, seed) for seed in range(6)]
+    alone = [model.interpolate(*images, t=0.4) for images in calls]
     with ThreadPoolExecutor(4) as pool:
-        jobs = [pool.submit(model.interpolate, *images, 0.4) for images in pairs]
+        jobs = [pool.submit(model.interpolate, *images, t=0.4) for images in calls]
         together = [job.result() for job in jobs]
     require(all(map(same, alone, together)), "another thread got other bytes")
 
 
 def inputs_are_left_alone(model: Model) -> None:
     """No stage writes into the images, nor into what an earlier stage made."""
-    images = [image.to(model.device, model.dtype) for image in pair(48, 66)]
+    images = [image.to(model.device, model.dtype) for image in pair(*sized(model, 48, 66))]
     before = [image.clone() for image in images]
     with torch.inference_mode():
         features = [model.encode(image) for image in images]
@@ -121,13 +134,19 @@ def a_still_picture_stays(model: Model) -> None:
 
 
 def wrong_calls_are_refused(model: Model) -> None:
-    """Images of two sizes, images that are not RGB, a t that is not in between."""
-    image, _ = pair(32, 32)
-    for other in (image[..., 1:], image[:, :1], image[0]):
-        refused(ShapeError, f"a second image of {tuple(other.shape)}", model.interpolate, image, other)
-        refused(ShapeError, f"a first image of {tuple(other.shape)}", model.interpolate, other, image)
-    for t in (0.0, 1.0, -0.5, float("nan")):
-        refused(OptionError, f"t={t}", model.interpolate, image, image, t)
+    """Images of two sizes, too many or too few, not RGB, a t or a size that the model does not take."""
+    spec, images = model.spec, given(model, 32, 32)
+    for other in (images[0][..., 1:], images[0][:, :1], images[0][0]):
+        for wrong in {1: [(other,)], 2: [(images[0], other), (other, images[0])]}[spec.inputs]:
+            refused(ShapeError, f"an image of {tuple(other.shape)}", model.interpolate, *wrong)
+    refused(OptionError, f"images not {spec.inputs}", model.interpolate, *[images[0]] * (3 - spec.inputs))
+    low, high = spec.timestep_range
+    for t in (low, high, low - 0.5, high + 0.5, float("nan")):
+        if not spec.admits(t):
+            refused(OptionError, f"t={t}", model.interpolate, *images, t=t)
+    if spec.square_sides is not None:
+        larger = texture(spec.square_sides[1] + spec.multiple, spec.square_sides[1] + spec.multiple)
+        refused(ShapeError, "a square that is too large", model.interpolate, *[larger] * spec.inputs)
 
 
 def options_are_checked(model: Model) -> None:
@@ -140,16 +159,17 @@ def options_are_checked(model: Model) -> None:
             refused(OptionError, f"scale={scale}", model.configured, scale=scale)
         other = model.configured(scale=low)
         require(other.settings["scale"] == low, "configured(scale=...) is not in the copy's settings")
-        check_image(model, other.interpolate(*pair(48, 64), 0.5), (1, 3, 48, 64))
+        check_image(model, other.interpolate(*given(model, 48, 64)), (1, 3, *sized(model, 48, 64)))
     equal = model.configured(**before)
     require(equal is not model and type(equal) is type(model), "configured must give a copy of the same kind")
-    require(same(equal.interpolate(*pair(48, 64), 0.5), model.interpolate(*pair(48, 64), 0.5)), "a copy differs")
+    images = given(model, 48, 64)
+    require(same(equal.interpolate(*images), model.interpolate(*images)), "a copy differs")
     require(dict(model.settings) == before, "configured changed the original")
 
 
 def explanations_fit(model: Model) -> None:
     """`explain` gives finite flows and a mask in [0, 1] of the image's size, or says that there are none."""
-    height, width = 49, 66
+    height, width = sized(model, 49, 66)
     features = [encoded(model, image) for image in pair(height, width)]
     with torch.inference_mode():
         try:
@@ -163,3 +183,18 @@ def explanations_fit(model: Model) -> None:
         require(tuple(tensor.shape) == shape and tensor.dtype == torch.float32, f"{name}: {shape} float32, got {got}")
         require(bool(tensor.isfinite().all()), f"{name} is not finite")
     require(found.mask.min().item() >= 0 and found.mask.max().item() <= 1, "mask must lie in [0, 1]")
+
+
+def flows_fit(model: Model) -> None:
+    """Of an estimator: both flows, in pixels of the images, the same bytes each time."""
+    height, width = 65, 98
+    image0, image1 = pair(height, width)
+    with torch.inference_mode():
+        once, again = (model.relate(encoded(model, image0), encoded(model, image1)) for _ in range(2))
+    for name in ("flow01", "flow10"):
+        flow = getattr(once, name)
+        right = tuple(flow.shape) == (1, 2, height, width) and flow.dtype == torch.float32
+        require(right, f"{name}: (1, 2, {height}, {width}) float32, got {tuple(flow.shape)} {flow.dtype}")
+        require(bool(flow.isfinite().all()), f"{name} is not finite")
+        require(torch.equal(flow, getattr(again, name)), f"{name} differs from one time to the next")
+    refused(OptionError, "an image from an estimator", model.interpolate, image0, image1)

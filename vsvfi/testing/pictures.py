@@ -6,7 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ..fitting import side
 from ..frames.planes import ColorInfo, PlaneFormat, Planes
+from ..model import Model
 
 MOVED = 4
 """Pixels by which the second picture of a pair lies further left."""
@@ -23,6 +25,19 @@ def pair(height: int, width: int, seed: int = 0) -> tuple[Tensor, Tensor]:
     """A texture, and the same moved left by MOVED pixels."""
     wide = texture(height, width + MOVED, seed)
     return wide[..., :-MOVED].contiguous(), wide[..., MOVED:].contiguous()
+
+
+def sized(model: Model, height: int, width: int) -> tuple[int, int]:
+    """(height, width), or of a model that takes squares alone the one nearest to it."""
+    if model.spec.square_sides is None:
+        return height, width
+    square = side(model.spec, max(height, width))
+    return square, square
+
+
+def given(model: Model, height: int, width: int, seed: int = 0) -> tuple[Tensor, ...]:
+    """A pair of that size, or the image or squares that the model takes instead."""
+    return pair(*sized(model, height, width), seed)[: model.spec.inputs]
 
 
 def planes_of(format: PlaneFormat, seed: int, device: torch.device) -> Planes:
