@@ -18,7 +18,7 @@ from .cache import Cache, share_of
 from .errors import DeviceError
 from .frames import host
 from .frames.planes import Planes
-from .frames.transfer import Ready, transfer_for
+from .frames.transfer import HostTransfer, Ready, Transfer
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -60,7 +60,7 @@ class Lane:
         self.device = model.where
         self.format = format
         self.options = options
-        self.transfer = transfer_for(model)
+        self.transfer = _transfer(model, format)
         share, entries = share_of(model.where), _NEARBY + workers
         self.features = Cache(share, entries)
         self.pairs = Cache(share, entries)
@@ -78,7 +78,8 @@ class Lane:
 
     def between(self, source: int, t: float, window: Window, color: tuple[ColorInfo, ColorInfo]) -> Ready:
         """The frame at t after source frame `source`; `window` holds the two at offsets 0 and 1."""
-        return self.transfer.download(self._retrying(lambda: self._between(source, t, window, color)))
+        made = self._retrying(lambda: self._between(source, t, window, color))
+        return self.transfer.download(made, pooled=self.model.spec.layout == "rgb")
 
     def explain(self, source: int, t: float, window: Window, color: tuple[ColorInfo, ColorInfo]) -> Explanation:
         """Flow and mask at t, for `show`."""
@@ -88,7 +89,8 @@ class Lane:
         """A (3, H, W) RGB picture in the clip's format."""
         from .color.to_planes import to_planes
 
-        return self.transfer.download(to_planes(picture[None], self.format, color, dither="none"))
+        planes = to_planes(picture[None], self.format, color, dither="none", out=self.transfer.result())
+        return self.transfer.download(planes, pooled=True)
 
     def clear(self) -> None:
         """Forget everything that can be made again."""
@@ -116,7 +118,7 @@ class Lane:
             return image
         from .color.to_planes import to_planes
 
-        return to_planes(image, self.format, color[0], dither=self.options.dither)
+        return to_planes(image, self.format, color[0], dither=self.options.dither, out=self.transfer.result())
 
     def _pair(self, source: int, window: Window, color: tuple[ColorInfo, ColorInfo]) -> Pair:
         return self.pairs.get_or_compute(source, lambda: self._relate(source, window, color))
@@ -169,6 +171,15 @@ class Lane:
         scale = ", or scale=0.5" if self.model.spec.scales and self.model.spec.scales[0] <= 0.5 else ""
         size = f"{self.format.width}x{self.format.height}"
         return f"out of memory at {size}, also in tiles of {tile[0]}x{tile[1]}; try tile={smaller}, overlap=16{scale}"
+
+
+def _transfer(model: Model, format: PlaneFormat) -> Transfer:
+    """The way to where a model computes, and back."""
+    if model.where.startswith("cuda"):
+        from .frames.cuda import Cuda, CudaTransfer
+
+        return CudaTransfer(Cuda(model.device), format)
+    return HostTransfer(tensors=model.spec.layout == "rgb")
 
 
 def _out_of_memory() -> tuple[type[Exception], ...]:

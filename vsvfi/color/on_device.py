@@ -50,11 +50,13 @@ def from_planes(planes: Planes, dtype: torch.dtype, padding: Padding) -> Tensor:
     return out
 
 
-def to_planes(image: Tensor, format: PlaneFormat, color: ColorInfo, dither: str) -> Planes:
+def to_planes(
+    image: Tensor, format: PlaneFormat, color: ColorInfo, dither: str, out: Sequence[Tensor] | None = None
+) -> Planes:
     """As to_planes.to_planes."""
     f = format
     sizes = [f.plane_size(p) for p in range(f.num_planes)]
-    data = [torch.empty(size, dtype=f.dtype, device=image.device) for size in sizes]
+    data = [torch.empty(size, dtype=f.dtype, device=image.device) for size in sizes] if out is None else out
     numbers: list[np.generic] = [np.int64(stride) for stride in (*image.stride()[1:], *_strides(data))]
     numbers += [np.int32(number) for number in (f.width, f.height, *f.subsampling, _FAMILIES[f.family])]
     numbers += [np.float32(at) for at in siting(color.chroma_location, f.subsampling)]

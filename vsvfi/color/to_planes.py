@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -15,7 +16,12 @@ from .resample import downsample
 
 
 def to_planes(
-    image: Tensor, format: PlaneFormat, color: ColorInfo, *, dither: Literal["ordered", "none"] = "ordered"
+    image: Tensor,
+    format: PlaneFormat,
+    color: ColorInfo,
+    *,
+    dither: Literal["ordered", "none"] = "ordered",
+    out: Sequence[Tensor] | None = None,
 ) -> Planes:
     """A frame of `format` from RGB.
 
@@ -27,15 +33,21 @@ def to_planes(
         format: of the result.
         color: how its samples are to be understood.
         dither: of integer formats: "ordered" or "none" (round to nearest). Codes are clamped to the format's.
+        out: planes of that format to be written to; None: new ones.
 
     Returns:
-        New planes on the image's device.
+        Planes on the image's device.
 
     Source: ITU-T H.273 (2023), equations 20 to 47. Kernel: cuda/to_planes.cu.
     """
     if on_device.suits(format, image):
-        return on_device.to_planes(image, format, color, dither)
-    return definition(image, format, color, dither)
+        return on_device.to_planes(image, format, color, dither, out)
+    made = definition(image, format, color, dither)
+    if out is None:
+        return made
+    for into, plane in zip(out, made.data, strict=True):
+        into.copy_(plane)
+    return Planes(format, color, tuple(out))
 
 
 def definition(image: Tensor, format: PlaneFormat, color: ColorInfo, dither: str) -> Planes:

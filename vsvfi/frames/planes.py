@@ -93,7 +93,7 @@ class ColorInfo:
     chroma_location: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Planes:
     """One frame's planes on one device.
 
