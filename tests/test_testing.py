@@ -117,7 +117,7 @@ class Raw(Good):
 
 
 class SplitDiffers(Good):
-    def interpolate(self, image0, image1, t=0.5, **options):
+    def interpolate(self, image0, image1=None, t=0.5, **options):
         return super().interpolate(image0, image1, t).mul(0.99)
 
 
@@ -186,7 +186,7 @@ class Moves(Good):
 
 
 class TakesAnything(Good):
-    def interpolate(self, image0, image1, t=0.5, **options):
+    def interpolate(self, image0, image1=None, t=0.5, **options):
         return image0
 
 

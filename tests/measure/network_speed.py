@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from tests.backends import film, ifrnet, reference_film, reference_ifrnet, reference_uprnet, uprnet
+from tests.backends import film, ifrnet, reference_film, reference_ifrnet, reference_sdl, reference_uprnet, sdl, uprnet
 from vsvfi.allocation import keep_large_blocks
 from vsvfi.model import Model
 from vsvfi.testing.pictures import pair, texture
@@ -50,6 +50,9 @@ def subject(name: str) -> Subject:
         variant = name.removeprefix("uprnet-")
         known = uprnet.weights(variant)
         return Subject(lambda a, b, t: reference_uprnet.interpolate(known, a, b, t), lambda p: uprnet.model(variant, p))
+    if family == "sdl":
+        own = sdl.weights()
+        return Subject(lambda a, b, t: reference_sdl.interpolate(own, a, b, t), lambda p: sdl.model(name, p))
     return Subject(lambda a, b, t: reference_film.padded(film.weights(), a, b, t), film.model)
 
 

@@ -15,6 +15,8 @@ from torch import Tensor
 
 from tests.golden import recipe
 from tests.measure.network_speed import subject
+from vsvfi.testing.compare import made
+from vsvfi.testing.pictures import sized
 
 SIZES = (128, 192), (117, 203)
 TIMES = (0.25, 0.5, 0.75)
@@ -31,10 +33,10 @@ def agreement(name: str, precision: str) -> float:
     single, lower = subject(name).build("fp32"), subject(name).build(precision)
     found = []
     for size in SIZES:
-        images = frames(size)
+        images = frames(sized(single, *size))[: single.spec.inputs]
         low = [image.to(LOWER[precision]) for image in images]
         for t in TIMES:
-            off = lower.interpolate(low[0], low[1], t).float() - single.interpolate(images[0], images[1], t)
+            off = made(lower, low, t).float() - made(single, images, t)
             found.append(-10 * off.pow(2).mean().log10().item())
     return min(found)
 

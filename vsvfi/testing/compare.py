@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -80,6 +80,11 @@ def encoded(model: Model, image: Tensor) -> Features:
     """The first stage alone, as `interpolate` calls it."""
     with torch.inference_mode():
         return model.encode(image.to(model.device, model.dtype))
+
+
+def made(model: Model, images: Sequence[Tensor], t: float = 0.5) -> Tensor:
+    """The image at t of one or two."""
+    return model.interpolate(images[0], images[1] if len(images) > 1 else None, t)
 
 
 def between(model: Model, first: Image, second: Image) -> Image:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..errors import NotExplainedError, OptionError, ShapeError
 from ..model import Model, Task
-from .compare import apart, check_image, close, encoded, refused, require, same, saying
+from .compare import apart, check_image, close, encoded, made, refused, require, same, saying
 from .pictures import given, pair, sized, texture
 
 SIZES = ((16, 16), (17, 31), (96, 64), (65, 130))
@@ -47,26 +47,26 @@ def any_size_works(model: Model) -> None:
     """Every height and width from 16x16 gives an image of that size, dtype and device, finite, in [0, 1]."""
     for height, width in {sized(model, *size) for size in SIZES}:
         with saying(f"at {width}x{height}"):
-            check_image(model, model.interpolate(*given(model, height, width), t=0.5), (1, 3, height, width))
+            check_image(model, made(model, given(model, height, width)), (1, 3, height, width))
 
 
 def batches_equal_singles(model: Model) -> None:
     """Images of a batch do not see each other."""
     singles = [given(model, 48, 64, seed) for seed in (1, 2, 3)]
-    batch = model.interpolate(*map(torch.cat, zip(*singles, strict=True)), t=0.5)
+    batch = made(model, [torch.cat(images) for images in zip(*singles, strict=True)])
     check_image(model, batch, (3, *singles[0][0].shape[1:]))
     for item, images in zip(batch, singles, strict=True):
-        close(model, item[None], model.interpolate(*images, t=0.5))
+        close(model, item[None], made(model, images))
 
 
 def memory_layout_does_not_matter(model: Model) -> None:
     """channels_last and a crop of a larger image give what a compact copy gives."""
     height, width = sized(model, 49, 64)
     crops = [image[..., 1:, 1:-1] for image in pair(height + 1, width + 2)[: model.spec.inputs]]
-    close(model, model.interpolate(*crops), model.interpolate(*(crop.contiguous() for crop in crops)))
+    close(model, made(model, crops), made(model, [crop.contiguous() for crop in crops]))
     images = given(model, 50, 66)
-    last = (image.contiguous(memory_format=torch.channels_last) for image in images)
-    close(model, model.interpolate(*last), model.interpolate(*images))
+    last = [image.contiguous(memory_format=torch.channels_last) for image in images]
+    close(model, made(model, last), made(model, images))
 
 
 def stages_equal_interpolate(model: Model) -> None:
@@ -79,7 +79,7 @@ def stages_equal_interpolate(model: Model) -> None:
         first = model.relate(features[0], features[inputs - 1])
         for motion, these in ((first, images[:inputs]), (second, images[1 : 1 + inputs])):
             for t in (0.75, 0.25, 0.5):
-                split, single = model.synthesize(motion, t), model.interpolate(*these, t=t)
+                split, single = model.synthesize(motion, t), made(model, these, t)
                 require(same(split, single), f"the three stages differ from interpolate at t={t}")
 
 
@@ -88,18 +88,18 @@ def same_input_same_bytes(model: Model) -> None:
     height, width = sized(model, 47, 66)
     unlike = (texture(height, width, 1), texture(height, width, 2))[: model.spec.inputs]
     for images in (given(model, 47, 66), unlike):
-        once = model.interpolate(*images, t=0.3)
-        model.interpolate(*given(model, 64, 64, 4), t=0.8)
+        once = made(model, images, 0.3)
+        made(model, given(model, 64, 64, 4), 0.8)
         for _ in range(2):
-            require(same(once, model.interpolate(*images, t=0.3)), "the same images gave other bytes another time")
+            require(same(once, made(model, images, 0.3)), "the same images gave other bytes another time")
 
 
 def threads_do_not_matter(model: Model) -> None:
     """Several threads may call at once, as filter instances do that share the model."""
     calls = [given(model, 48, 64, seed) for seed in range(6)]
-    alone = [model.interpolate(*images, t=0.4) for images in calls]
+    alone = [made(model, images, 0.4) for images in calls]
     with ThreadPoolExecutor(4) as pool:
-        jobs = [pool.submit(model.interpolate, *images, t=0.4) for images in calls]
+        jobs = [pool.submit(made, model, images, 0.4) for images in calls]
         together = [job.result() for job in jobs]
     require(all(map(same, alone, together)), "another thread got other bytes")
 
@@ -137,16 +137,17 @@ def wrong_calls_are_refused(model: Model) -> None:
     """Images of two sizes, too many or too few, not RGB, a t or a size that the model does not take."""
     spec, images = model.spec, given(model, 32, 32)
     for other in (images[0][..., 1:], images[0][:, :1], images[0][0]):
-        for wrong in {1: [(other,)], 2: [(images[0], other), (other, images[0])]}[spec.inputs]:
-            refused(ShapeError, f"an image of {tuple(other.shape)}", model.interpolate, *wrong)
-    refused(OptionError, f"images not {spec.inputs}", model.interpolate, *[images[0]] * (3 - spec.inputs))
+        wrong = [(images[0], other), (other, images[0])] if spec.inputs == 2 else [(other,)]
+        for these in wrong:
+            refused(ShapeError, f"an image of {tuple(other.shape)}", made, model, these)
+    refused(OptionError, f"images not {spec.inputs}", made, model, [images[0]] * (3 - spec.inputs))
     low, high = spec.timestep_range
     for t in (low, high, low - 0.5, high + 0.5, float("nan")):
         if not spec.admits(t):
-            refused(OptionError, f"t={t}", model.interpolate, *images, t=t)
+            refused(OptionError, f"t={t}", made, model, images, t)
     if spec.square_sides is not None:
         larger = texture(spec.square_sides[1] + spec.multiple, spec.square_sides[1] + spec.multiple)
-        refused(ShapeError, "a square that is too large", model.interpolate, *[larger] * spec.inputs)
+        refused(ShapeError, "a square that is too large", made, model, [larger] * spec.inputs)
 
 
 def options_are_checked(model: Model) -> None:
@@ -159,11 +160,11 @@ def options_are_checked(model: Model) -> None:
             refused(OptionError, f"scale={scale}", model.configured, scale=scale)
         other = model.configured(scale=low)
         require(other.settings["scale"] == low, "configured(scale=...) is not in the copy's settings")
-        check_image(model, other.interpolate(*given(model, 48, 64)), (1, 3, *sized(model, 48, 64)))
+        check_image(model, made(other, given(model, 48, 64)), (1, 3, *sized(model, 48, 64)))
     equal = model.configured(**before)
     require(equal is not model and type(equal) is type(model), "configured must give a copy of the same kind")
     images = given(model, 48, 64)
-    require(same(equal.interpolate(*images), model.interpolate(*images)), "a copy differs")
+    require(same(made(equal, images), made(model, images)), "a copy differs")
     require(dict(model.settings) == before, "configured changed the original")
 
 
