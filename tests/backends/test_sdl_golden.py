@@ -182,7 +182,7 @@ def scripted(task: str, t: float) -> Answer:
         made = transition.interpolate(*fitted(transition.spec, first, picture(5), size=100), t)
     elif task.startswith("i2i"):
         face = model("sdl-aging-scale")
-        made = face.interpolate(*fitted(face.spec, first, size=70), t=t)
+        made = face.interpolate(fitted(face.spec, first, size=70)[0], t=t)
     else:
         painter = model("sdl-style-transfer-arbitrary")
         made = painter.interpolate(*fitted(painter.spec, first, picture(6, 0, (90, 140))), t)

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 import vsvfi
 from vsvfi import plugins
 from vsvfi.cli.app import app
-from vsvfi.errors import WeightsError
+from vsvfi.errors import OptionError, WeightsError
 from vsvfi.model import ModelSpec
 from vsvfi.weights import formats, store
 from vsvfi.weights.install import prepare
@@ -20,9 +20,9 @@ from ..golden import recipe
 from .files import KINDS
 
 T_WEIGHT = "decoder4.convblock.0.0.weight"
-NETWORKS = [spec for spec in plugins.specs().values() if spec.family in ("ifrnet", "uprnet", "film")]
+NETWORKS = [spec for spec in plugins.specs().values() if spec.family in ("ifrnet", "uprnet", "film", "sdl")]
 BY_NAME = {spec.name: spec for spec in NETWORKS}
-PUBLISHED = {"ifrnet": "bare", "uprnet": "module.", "film": "TorchScript"}
+PUBLISHED = {"ifrnet": "bare", "uprnet": "module.", "film": "TorchScript", "sdl": "params"}
 """How each family's authors save."""
 
 
@@ -44,9 +44,9 @@ def install(*words: object, expect: int = 0) -> str:
 
 @pytest.mark.parametrize("name", BY_NAME)
 def test_a_published_file_is_recognised_by_its_content(tmp_path: Path, name: str) -> None:
-    """Under a name that says nothing; FILM's three trainings, which nothing tells apart, by the published name."""
+    """Under a name that says nothing; trainings of FILM and SDL that nothing tells apart, by the model's name."""
     spec = BY_NAME[name]
-    file = tmp_path / (f"{name}.pt" if spec.family == "film" else "download.bin")
+    file = tmp_path / (f"{name}.pt" if spec.family in ("film", "sdl") else "download.bin")
     KINDS[PUBLISHED[spec.family]](weights_of(spec), file)
     ready = prepare(file)
     assert (ready.spec.name, ready.checked, ready.remark) == (name, True, None)
@@ -64,17 +64,29 @@ def test_ifrnet_in_every_format(tmp_path: Path, kind: str) -> None:
     assert all(torch.equal(found[key], value) for key, value in weights.items())
 
 
-@pytest.mark.parametrize("name", ["ifrnet-s", "ifrnet-s-gopro", "uprnet-base", "film-style"])
+@pytest.mark.parametrize("name", ["ifrnet-s", "ifrnet-s-gopro", "uprnet-base", "film-style", "sdl-vfi-psnr"])
 def test_what_is_installed_runs(tmp_path: Path, name: str) -> None:
     spec = BY_NAME[name]
     file = tmp_path / Path(str(spec.checkpoint)).name
     KINDS[PUBLISHED[spec.family]](weights_of(spec), file)
     text = install(name, "--from", file)
-    assert ("non-commercial" in text) == (spec.family == "uprnet")
+    assert ("non-commercial" in text) != spec.commercial
     image = torch.rand(2, 1, 3, 48, 64, generator=torch.Generator().manual_seed(1))
     from_store = vsvfi.load(name, device="cpu").interpolate(*image)
     assert from_store.isfinite().all()
     assert torch.equal(from_store, vsvfi.load(name, weights=file, device="cpu").interpolate(*image))
+
+
+def test_sdl_files_that_fit_several_models_are_asked_about(tmp_path: Path) -> None:
+    """Seven share keys and shapes, four others theirs; the published file's name decides, else the user must."""
+    weights = weights_of(BY_NAME["sdl-dog2dog-512"])
+    KINDS["params"](weights, tmp_path / "SDL_dog2dog_512.pth")
+    assert prepare(tmp_path / "SDL_dog2dog_512.pth").spec.name == "sdl-dog2dog-512"
+    KINDS["params"](weights, tmp_path / "net_g_600000.pth")
+    with pytest.raises(OptionError, match=r"sdl-vfi-psnr, .*sdl-style-transfer-arbitrary alike; say which it is"):
+        prepare(tmp_path / "net_g_600000.pth")
+    with pytest.raises(WeightsError, match=r"does not fit sdl-aging-scale: .*head\.0\.weight"):
+        prepare(tmp_path / "SDL_dog2dog_512.pth", BY_NAME["sdl-aging-scale"])
 
 
 def test_film_in_half_precision(tmp_path: Path) -> None:
