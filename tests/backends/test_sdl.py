@@ -15,6 +15,7 @@ from tests.backends.sdl import blending, built, frames, model, weights
 from vsvfi import testing
 from vsvfi.errors import NotExplainedError, OptionError, ShapeError, WeightsError
 from vsvfi.testing.pictures import pair, texture
+from vsvfi.tiling import Tiled
 from vsvfi.weights import registry
 
 SPECS = {spec.name: spec for spec in registry.family("sdl")}
@@ -120,6 +121,13 @@ def test_the_blending_weights_blend() -> None:
     for t in (-0.5, 0.0, 0.25, 1.0):
         expected = torch.lerp(square, 1 - square, t).clamp(0, 1)
         assert (face.interpolate(square, t=t) - expected).abs().max() <= 1e-6
+
+
+@torch.inference_mode()
+def test_tiles_leave_no_seam() -> None:
+    image0, image1 = texture(150, 170, 1), texture(150, 170, 2)
+    mixed = Tiled(built(blending()), 96, 32).interpolate(image0, image1, 0.3)
+    assert (mixed - torch.lerp(image0, image1, 0.3)).abs().max() <= 1e-6
 
 
 def test_frames_are_mirrored_with_their_edge() -> None:
