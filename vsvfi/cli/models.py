@@ -17,6 +17,9 @@ models_app = typer.Typer(help="The models there are.", invoke_without_command=Tr
 models_app.command("install")(install.install)
 models_app.command("convert")(install.convert)
 
+_LIST_WIDTH = 120
+"""Columns at least: in fewer, names and licences leave no room for what a model is; the terminal breaks lines then."""
+
 Name = Annotated[str, typer.Argument(help="A name of `vsvfi models list`.")]
 
 
@@ -42,7 +45,9 @@ def list_models() -> None:
     for name, spec in plugins.specs().items():
         summary = spec.summary if spec.commercial else f"{spec.summary} (not for commercial use)"
         table.add_row(name, _yes(store.is_installed(spec)), spec.task, _times(spec), spec.license, summary)
-    Console().print(table)
+    console = Console()
+    console.width = max(console.width, _LIST_WIDTH)
+    console.print(table)
 
 
 @models_app.command("show")
