@@ -10,7 +10,7 @@ from typing import Any
 
 import vapoursynth as vs
 
-from . import graph, loading, plugins
+from . import executors, graph, loading, plugins
 from . import options as opt
 from .errors import ClipError, OptionError, VsvfiError
 from .frames import host
@@ -72,7 +72,9 @@ def Interpolate(
         scale: resolution at which motion is looked for, relative to the model's own; for models that have a scale.
         tile: work in tiles of this size, (width, height) or one number for both, to bound memory.
         overlap: pixels that tiles share; blended linearly.
-        engine: how a network is run: "eager"; "auto" chooses.
+        engine: how a network is run: "eager": each operation launched as it comes; "graph": launches recorded once
+            and replayed (CUDA); "compile": torch.compile, a minute or more at first; "auto": on CUDA the faster of
+            the first two, measured on the first frames, elsewhere "eager".
         static: "hold": where neighbours are equal, the earlier comes back and nothing is computed; a number: equal
             to within this mean difference in 8-bit code values; "off": never.
         protect: keep what stands still on top of motion (subtitles, logos) from being warped.
@@ -160,6 +162,7 @@ def _lane(clip: vs.VideoNode, model: str | Model, device: str | None, wanted: op
     chosen = _configured(_model(model, device, wanted, (clip.width, clip.height)), wanted)
     if wanted.show not in (None, "scene") and type(chosen).explain is Model.explain:
         raise OptionError(f"{chosen.spec.name} has no flow or mask to show; show must be None or 'scene'")
+    chosen = executors.run_with(chosen, wanted.engine)
     if wanted.tile is not None and (wanted.tile[0] < clip.width or wanted.tile[1] < clip.height):
         from .tiling import Tiled  # and with it torch: here only, since flow on the CPU does without
 

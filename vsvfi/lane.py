@@ -96,6 +96,7 @@ class Lane:
         """Forget everything that can be made again."""
         self.features.clear()
         self.pairs.clear()
+        self.model.forget()
         if self.device.startswith("cuda"):
             import torch
 

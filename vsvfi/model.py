@@ -214,6 +214,16 @@ class Model(ABC):
         one image, and that of "stylize" the content.
         """
 
+    def replayable(self, t: float) -> bool:
+        """Whether `synthesize` at t reads its motion and the weights alone, and not what it kept from earlier calls.
+
+        If so, its launches may be recorded once and replayed. Override it where a model keeps in-betweens.
+        """
+        return True
+
+    def forget(self) -> None:  # noqa: B027  most models keep nothing
+        """Give up memory that is kept to be faster; called when the device has run out of it."""
+
     def explain(self, motion: Motion, t: float) -> Explanation:
         """Flow and mask behind the frame at t, for `show=`; 0 <= t < 1.
 

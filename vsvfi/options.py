@@ -18,7 +18,7 @@ type Static = Literal["hold", "off"] | float
 OnSceneChange = Literal["hold", "next", "nearest", "blend"]
 Dither = Literal["ordered", "none"]
 Show = Literal["flow", "mask", "occlusion", "scene"]
-Engine = Literal["auto", "eager"]
+Engine = Literal["auto", "eager", "graph", "compile"]
 Precision = Literal["auto", "fp32", "fp16", "bf16"]
 
 MAX_DENOMINATOR = 1001

@@ -117,6 +117,14 @@ class Tiled(Model):
             return _merged_planes(planes, motion.grid)
         return merged([part for part in parts if isinstance(part, Tensor)], motion.grid.rows, motion.grid.columns)
 
+    def replayable(self, t: float) -> bool:
+        """As the inner model."""
+        return self.inner.replayable(t)
+
+    def forget(self) -> None:
+        """See Model."""
+        self.inner.forget()
+
     def explain(self, motion: Motion, t: float) -> Explanation:
         """The inner model's flows and masks of all tiles, faded into one."""
         assert isinstance(motion, TiledMotion), "made by relate"

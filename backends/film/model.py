@@ -91,10 +91,14 @@ class Film(Model):
         flow10 = self.net.predict_flow(features1.features, features0.features)
         return FilmMotion(features0, features1, tuple(flow01[:FUSED]), tuple(flow10[:FUSED]))
 
+    def replayable(self, t: float) -> bool:
+        """Not where frames between are made by way of others, which are kept."""
+        return t == 0.5 or not self.settings["recursive"]
+
     def synthesize(self, motion: Motion, t: float) -> Tensor:
         """Warp both frames' levels to t and decode them; or, by halving, to the middle of ever nearer frames."""
         assert isinstance(motion, FilmMotion), "our own relate made it"
-        if t == 0.5 or not self.settings["recursive"]:
+        if self.replayable(t):
             return self.raw(motion, t).clamp_(0, 1)
         return self.halved(motion, t).clamp_(0, 1)
 

@@ -95,9 +95,13 @@ class IFRNet(Model):
     def synthesize(self, motion: Motion, t: float) -> Tensor:
         """Flows, mask and residual at t, and both frames warped and blended by them."""
         assert isinstance(motion, IFRNetMotion), "our own relate made it"
-        if t != 0.5 and self.recursive:
+        if not self.replayable(t):
             return self.recursion.image(self, motion.pair, motion, self._middle, t)
         return self.direct(motion, t)
+
+    def replayable(self, t: float) -> bool:
+        """Not where frames between are made by way of others, which are kept."""
+        return t == 0.5 or not self.recursive
 
     @property
     def recursive(self) -> bool:

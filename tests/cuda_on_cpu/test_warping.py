@@ -118,12 +118,12 @@ def test_hostile_flows(values: list[float], border: bool) -> None:
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
 def test_warp_blend(dtype, layout: str, logits: bool) -> None:
-    images = [LAYOUTS[layout](rand(2, 3, 9, 11, seed=s).to(dtype)) for s in (0, 1)]
-    flows, residual = [moves(2, 9, 11, s) for s in (2, 3)], rand(2, 3, 9, 11, seed=4).to(dtype) - 0.5
+    image0, image1 = (LAYOUTS[layout](rand(2, 3, 9, 11, seed=s).to(dtype)) for s in (0, 1))
+    flow0, flow1, residual = moves(2, 9, 11, 2), moves(2, 9, 11, 3), rand(2, 3, 9, 11, seed=4).to(dtype) - 0.5
     mask = moves(2, 9, 11, 5)[:, :1] if logits else rand(2, 1, 9, 11, seed=5)
     for rest in (residual, None):
-        found = warp_blend.warp_blend(*images, *flows, mask, rest, logits=logits)
-        expected = warp_blend.definition(*images, *flows, mask, rest, logits)
+        found = warp_blend.warp_blend(image0, image1, flow0, flow1, mask, rest, logits=logits)
+        expected = warp_blend.definition(image0, image1, flow0, flow1, mask, rest, logits)
         assert found.dtype == dtype
         assert found.min() >= 0
         assert found.max() <= 1
@@ -164,8 +164,8 @@ def test_splat_gives_the_published_answers(flow: str, mode: str, rule: str, sums
 def test_splat_in_every_layout_and_type(mode: str, dtype, layout: str, index: str, monkeypatch) -> None:
     monkeypatch.setattr(kernels, "index_type", lambda *tensors, count: index)
     image, flow = LAYOUTS[layout](rand(2, 5, 9, 11).to(dtype)), moves(2, 9, 11)
-    metric = rand(2, 1, 9, 11, seed=3) * 4 - (2 if mode == "softmax" else -0.1)
-    metric = metric if mode in ("linear", "softmax") else None
+    usual = rand(2, 1, 9, 11, seed=3) * 4 - (2 if mode == "softmax" else -0.1)
+    metric = usual if mode in ("linear", "softmax") else None
     found = splat.splat(image, flow, metric, mode=mode, normalizer="addeps")
     expected = splat.definition(image, flow, metric, mode, "addeps")
     assert found.dtype == dtype
@@ -283,9 +283,9 @@ def test_slopes_where_the_flow_is_hostile() -> None:
 @pytest.mark.parametrize(("radius", "stride"), [(3, 1), (3, 2), (4, 1), (4, 3)])
 def test_local_cost(radius: int, stride: int, dtype, layout: str, index: str, monkeypatch) -> None:
     monkeypatch.setattr(kernels, "index_type", lambda *tensors, count: index)
-    features = [LAYOUTS[layout](rand(2, 16, 9, 11, seed=s).to(dtype)) - 0.5 for s in (0, 1)]
-    found = correlation.local_cost(*features, radius, stride=stride)
-    defined = correlation.local_cost_definition(*(each.float() for each in features), radius, stride)
+    first, second = (LAYOUTS[layout](rand(2, 16, 9, 11, seed=s).to(dtype)) - 0.5 for s in (0, 1))
+    found = correlation.local_cost(first, second, radius, stride=stride)
+    defined = correlation.local_cost_definition(first.float(), second.float(), radius, stride)
     assert found.dtype == dtype
     assert found.shape == defined.shape
     assert (found.float() - defined).abs().max() <= TOLERANCE[dtype] / 4

@@ -65,7 +65,10 @@ def test_what_the_operators_tell_torch() -> None:
 
 def test_training_goes_through_a_traced_graph() -> None:
     def loss(image: Tensor, flow: Tensor) -> Tensor:
-        return backward_warp.operator(image, flow, True).square().sum() + splat.summed(image, flow).square().sum()
+        squared: Tensor = (
+            backward_warp.operator(image, flow, True).square().sum() + splat.summed(image, flow).square().sum()
+        )
+        return squared
 
     found = []
     for run in (loss, torch.compile(loss, fullgraph=True, backend="aot_eager")):

@@ -34,7 +34,7 @@ def from_planes(planes: Planes, dtype: torch.dtype, padding: Padding) -> Tensor:
     chroma = f.plane_size(f.num_planes - 1)
     step = [1.0 / (1 << k) for k in f.subsampling]
     start = [-at * each for at, each in zip(siting(planes.color.chroma_location, f.subsampling), step, strict=True)]
-    numbers = [np.int64(stride) for stride in (*_strides(data), *out.stride()[1:])]
+    numbers: list[np.generic] = [np.int64(stride) for stride in (*_strides(data), *out.stride()[1:])]
     numbers += [np.int32(size) for size in (f.width, f.height, *reversed(chroma), rows, columns)]
     numbers += [np.int32(padding.top), np.int32(padding.left), np.int32(_RULES[padding.rule])]
     numbers += [np.float32(padding.value), np.int32(_FAMILIES[f.family])]

@@ -46,7 +46,8 @@ def warp_blend(
     tensors = image0, image1, flow_t0, flow_t1, mask, residual
     _check(*tensors)
     if torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors):
-        return _blended(*map(backward_warp.backward_warp, tensors[:2], tensors[2:4]), mask, residual, logits)
+        warped0 = backward_warp.backward_warp(image0, flow_t0)
+        return _blended(warped0, backward_warp.backward_warp(image1, flow_t1), mask, residual, logits)
     return operator(image0, image1, flow_t0, flow_t1, mask, residual, logits)  # type: ignore[no-any-return]
 
 

@@ -1,0 +1,274 @@
+"""Every way of running a model gives what the model gives: on a recorder of the tests' own, and on a GPU."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.backends import film, ifrnet, sdl, uprnet
+from vsvfi.errors import OptionError
+from vsvfi.executors import run_with
+from vsvfi.executors.compiled import Compiled
+from vsvfi.executors.cuda_graph import Graphed, Recorder
+from vsvfi.executors.measured import Measured, Stopwatch
+from vsvfi.executors.tree import put_together, take_apart
+from vsvfi.model import Model
+
+MODELS: dict[str, Callable[[], Model]] = {
+    "ifrnet": lambda: ifrnet.model("ifrnet-s"),
+    "uprnet": lambda: uprnet.model("base"),
+    "film": film.model,
+    "sdl": lambda: sdl.model("sdl-vfi-psnr"),
+}
+
+
+class SameMemory:
+    """In the place of Recorder: replays write where the first run wrote, as a graph's do."""
+
+    def __init__(self) -> None:
+        self.recorded = self.replayed = 0
+
+    def forget(self) -> None:
+        pass
+
+    def record(self, run: Callable[[], list[Tensor]]) -> tuple[Callable[[], None], list[Tensor]]:
+        self.recorded += 1
+        made = run()
+        # A graph's memory holds nothing before it is replayed.
+        for tensor in made:
+            if tensor.is_floating_point() and not any(tensor is fixed for fixed in self.inputs(run)):
+                tensor.fill_(float("nan"))
+
+        def replay() -> None:
+            self.replayed += 1
+            for into, tensor in zip(made, run(), strict=True):
+                if into is not tensor:
+                    into.copy_(tensor)
+
+        return replay, made
+
+    @staticmethod
+    def inputs(run: Callable[[], list[Tensor]]) -> list[Tensor]:
+        """What `run` reads, out of its closure."""
+        cells = (cell.cell_contents for cell in run.__closure__ or ())
+        return [tensor for cell in cells if isinstance(cell, tuple) for tensor in take_apart(cell)[0]]
+
+
+def images(n: int, size: tuple[int, int] = (48, 64)) -> list[Tensor]:
+    return [torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(seed)) for seed in range(n)]
+
+
+def clip(model: Model, pictures: list[Tensor], ts: tuple[float, ...] = (0.5, 0.25, 0.75)) -> list[Tensor]:
+    """All in-betweens, with features and motions held as the caches hold them, t by t."""
+    with torch.inference_mode():
+        features = [model.encode(picture) for picture in pictures]
+        motions = [model.relate(*pair) for pair in itertools.pairwise(features)]
+        made = [model.synthesize(motion, t) for t in ts for motion in motions]
+    assert all(isinstance(each, Tensor) for each in made)
+    return made
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_replays_give_the_same_bytes(name: str) -> None:
+    model, recorder = MODELS[name](), SameMemory()
+    graphed = Graphed(model, recorder)
+    pictures = images(4)
+    found, expected = clip(graphed, pictures), clip(model, pictures)
+    assert all(map(torch.equal, found, expected))
+    stages = 2 + sum(model.replayable(t) for t in (0.5, 0.25, 0.75))
+    assert recorder.recorded == stages, "one graph a stage, and one a t"
+    assert recorder.replayed >= 4 + 3 + 3
+
+
+def test_another_size_and_other_options_are_other_graphs() -> None:
+    recorder = SameMemory()
+    graphed = Graphed(uprnet.model("base"), recorder)
+    for size in ((48, 64), (64, 48), (48, 64)):
+        clip(graphed, images(2, size), (0.5,))
+    assert recorder.recorded == 2 * 3
+    more = graphed.configured(levels=2)
+    assert isinstance(more, Graphed)
+    assert more.settings["levels"] == 2
+    plain = uprnet.model("base").configured(levels=2)
+    assert torch.equal(clip(more, images(2), (0.5,))[0], clip(plain, images(2), (0.5,))[0])
+
+
+def test_two_streams_do_not_share_memory() -> None:
+    """Two filter instances on one model, each in the middle of a pair."""
+    model = ifrnet.model("ifrnet-s")
+    first, second = (Graphed(model, SameMemory()) for _ in range(2))
+    a, b, c = images(3)
+    with torch.inference_mode():
+        early = [graphed.encode(a) for graphed in (first, second)]
+        late = [first.encode(b), second.encode(c)]
+        motions = [graphed.relate(x, y) for graphed, x, y in zip((first, second), early, late, strict=True)]
+        made = [graphed.synthesize(motion, 0.5) for graphed, motion in zip((first, second), motions, strict=True)]
+    assert torch.equal(made[0], model.interpolate(a, b))
+    assert torch.equal(made[1], model.interpolate(a, c))
+
+
+def test_what_cannot_be_recorded_runs_as_it_comes(caplog) -> None:
+    class Refusing(SameMemory):
+        def record(self, run: Callable[[], list[Tensor]]) -> tuple[Callable[[], None], list[Tensor]]:
+            raise RuntimeError("operation not permitted when stream is capturing")
+
+    model = ifrnet.model("ifrnet-s")
+    with caplog.at_level(logging.WARNING, logger="vsvfi"):
+        found = clip(Graphed(model, Refusing()), images(3))
+    assert all(map(torch.equal, found, clip(model, images(3))))
+    said = [record.getMessage() for record in caplog.records]
+    assert any("ifrnet-s.encode cannot be recorded and runs eagerly: operation not permitted" in text for text in said)
+    assert len([text for text in said if "encode" in text]) == 1, "said once, not for every frame"
+
+
+def test_out_of_memory_is_not_taken_for_a_refusal() -> None:
+    class Full(SameMemory):
+        def record(self, run: Callable[[], list[Tensor]]) -> tuple[Callable[[], None], list[Tensor]]:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(torch.OutOfMemoryError):
+        clip(Graphed(ifrnet.model("ifrnet-s"), Full()), images(2))
+
+
+def test_graphs_can_be_given_up() -> None:
+    recorder = SameMemory()
+    graphed = Graphed(ifrnet.model("ifrnet-s"), recorder)
+    before = clip(graphed, images(2), (0.5,))
+    graphed.forget()
+    assert torch.equal(clip(graphed, images(2), (0.5,))[0], before[0])
+    assert recorder.recorded == 6
+
+
+def test_too_many_timesteps_run_as_they_come(monkeypatch) -> None:
+    from vsvfi.executors import cuda_graph
+
+    monkeypatch.setattr(cuda_graph, "_MOST", 4)
+    recorder, model = SameMemory(), uprnet.model("base")
+    ts = (0.1, 0.2, 0.3, 0.4)
+    assert all(map(torch.equal, clip(Graphed(model, recorder), images(2), ts), clip(model, images(2), ts)))
+    assert recorder.recorded == 4
+
+
+@pytest.mark.parametrize(("replay", "faster"), [(1.0, True), (2.9, True), (3.0, False), (9.0, False)])
+def test_auto_takes_the_faster_one(replay: float, faster: bool) -> None:
+    recorder, model = SameMemory(), ifrnet.model("ifrnet-s")
+
+    def stopwatch(run: Callable[[], object]) -> float:
+        before = recorder.replayed
+        run()
+        return replay if recorder.replayed > before else 3.0
+
+    measured = Measured(model, Graphed(model, recorder), stopwatch)
+    assert all(map(torch.equal, clip(measured, images(3)), clip(model, images(3))))
+    before = recorder.replayed
+    clip(measured, images(3))
+    assert (recorder.replayed > before) is faster
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["ifrnet", "uprnet"])
+def test_compiled_stages_give_the_same_to_rounding(name: str, caplog) -> None:
+    """Traced whole and taken apart as for generated code, then run as torch would."""
+    torch._dynamo.reset()
+    model = MODELS[name]()
+    ts = (0.5, 0.25)
+    with caplog.at_level(logging.WARNING, logger="vsvfi"):
+        found = clip(Compiled(model, "aot_eager"), images(3), ts)
+    for made, expected in zip(found, clip(model, images(3), ts), strict=True):
+        assert (made - expected).abs().max() < 1e-5
+    said = [text.split(":")[0] for text in caplog.messages if re.search(r"compiled for 64x\d\d in \d+ s$", text)]
+    assert said == [f"{model.spec.name}.{stage}" for stage in ("encode", "relate", "synthesize")], "each once"
+
+
+def test_generated_code_is_kept_with_the_user(monkeypatch, tmp_path) -> None:
+    import os
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
+    Compiled(ifrnet.model("ifrnet-s"))
+    assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == str(tmp_path / "vsvfi" / "inductor")
+
+
+def test_engines_on_a_cpu() -> None:
+    model = ifrnet.model("ifrnet-s")
+    assert run_with(model, "auto") is model
+    assert run_with(model, "eager") is model
+    assert isinstance(run_with(model, "compile"), Compiled)
+    with pytest.raises(OptionError, match="engine 'graph' needs a CUDA device, ifrnet-s runs on cpu; use 'auto'"):
+        run_with(model, "graph")
+
+
+class Two(NamedTuple):
+    left: Tensor
+    right: object
+
+
+@dataclass(frozen=True)
+class Holder:
+    pair: Two
+    many: list[Tensor]
+    number: float
+    token: object
+    same: object
+
+
+def test_values_are_taken_apart_and_put_together() -> None:
+    x, y, token = torch.rand(2), torch.rand(3), object()
+    value = Holder(Two(x, (y, "text")), [x, y, y], 0.5, token, token)
+    tensors, skeleton = take_apart(value)
+    assert [id(tensor) for tensor in tensors] == [id(x), id(y)]
+    hash(skeleton)
+    other = put_together(skeleton, [x + 1, y + 1])
+    assert isinstance(other, Holder)
+    assert torch.equal(other.pair.left, x + 1)
+    assert isinstance(other.pair.right, tuple)
+    assert other.pair.right[1] == "text"
+    assert other.many[1] is other.many[2]
+    assert other.token is other.same
+    assert other.token is not token, "a token tells a pair from all others"
+    assert take_apart(Holder(Two(x, (y, "text")), [x, y, y], 0.5, object(), token))[1] != skeleton
+    with pytest.raises(TypeError):
+        take_apart((x, {"no": "hash"}))
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("engine", ["graph", "auto", "compile"])
+@pytest.mark.parametrize("name", MODELS)
+def test_on_a_gpu(name: str, engine: str) -> None:
+    model = moved(MODELS[name]())
+    pictures = [picture.cuda() for picture in images(3)]
+    stream = torch.cuda.Stream()
+    with torch.cuda.stream(stream):
+        expected = clip(model, pictures)
+        found = clip(run_with(model, engine), pictures)
+    stream.synchronize()
+    limit = 0.0 if engine != "compile" else 1e-4
+    assert all((a - b).abs().max() <= limit for a, b in zip(found, expected, strict=True))
+
+
+def moved(model: Model) -> Model:
+    """A model's copy on the GPU."""
+    import copy
+
+    other = copy.deepcopy(model)
+    other.net.cuda()
+    other._device, other.where = torch.device("cuda", 0), "cuda:0"
+    return other
+
+
+@pytest.mark.gpu
+def test_the_recorder_and_the_stopwatch_on_a_gpu() -> None:
+    x = torch.rand(1000, device="cuda")
+    with torch.cuda.stream(torch.cuda.Stream()):
+        replay, (y,) = Recorder(torch.device("cuda", 0)).record(lambda: [x * 2])
+        x.fill_(3.0)
+        assert Stopwatch()(replay) > 0
+        assert torch.equal(y, torch.full_like(y, 6.0))

@@ -1,0 +1,153 @@
+"""CUDA graphs: the launches of a stage recorded once for a shape (and t), then replayed in one call.
+
+A graph reads and writes fixed memory. So what goes in is copied there, and what comes out is copied away before the
+next replay overwrites it: Features and Motion are kept in caches long after.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..model import Model
+from .staged import Staged
+from .tree import put_together, take_apart
+
+log = logging.getLogger("vsvfi")
+
+_MOST = 64
+"""Graphs of one model: enough for a clip's stages and the timesteps of any usual rate. What is beyond runs eagerly."""
+
+_WARM = 2
+"""Runs before recording: kernels are compiled, libraries choose algorithms, tables are made."""
+
+type Run = Callable[[], list[Tensor]]
+
+
+class Recorder:
+    """Records what is launched on the current stream.
+
+    Args:
+        device: a CUDA device.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._memory: Any = None
+
+    def forget(self) -> None:
+        """No graph is left: the next has memory of its own."""
+        self._memory = None
+
+    def record(self, run: Run) -> tuple[Callable[[], None], list[Tensor]]:
+        """What replays `run`, and the tensors each replay writes. `run` itself is called a few times.
+
+        Raises:
+            RuntimeError: something in `run` cannot be recorded, such as a copy from memory that is not pinned.
+        """
+        for _ in range(_WARM):
+            run()
+        # Shared by all graphs of one model: they run one after the other, and what one hands on is copied away.
+        self._memory = self._memory or torch.cuda.graph_pool_handle()
+        graph, stream = torch.cuda.CUDAGraph(), torch.cuda.current_stream(self._device)
+        # thread_local: other lanes go on launching and waiting meanwhile.
+        with torch.cuda.graph(graph, pool=self._memory, stream=stream, capture_error_mode="thread_local"):
+            made = run()
+        return graph.replay, made
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A graph with its memory.
+
+    Attributes:
+        inputs: what it reads.
+        replay: runs it.
+        outputs: what it writes.
+        skeleton: of the stage's answer.
+    """
+
+    inputs: list[Tensor]
+    replay: Callable[[], None]
+    outputs: list[Tensor]
+    skeleton: Hashable
+
+
+class Graphed(Staged):
+    """A model whose stages are replayed. Each filter instance has its own: two streams never share a graph's memory.
+
+    Args:
+        inner: on a CUDA device.
+        recorder: records and replays.
+    """
+
+    def __init__(self, inner: Model, recorder: Recorder) -> None:
+        super().__init__(inner)
+        self._recorder = recorder
+        self._graphs: dict[Hashable, Recorded | None] = {}
+        self._one = threading.Lock()  # a graph's memory is one caller's at a time
+
+    def around(self, inner: Model) -> Graphed:
+        """See Staged."""
+        return type(self)(inner, self._recorder)
+
+    def forget(self) -> None:
+        """Give the graphs' memory back."""
+        with self._one:
+            self._graphs.clear()
+            self._recorder.forget()
+        self.inner.forget()
+
+    def run(self, stage: Callable[..., Any], arguments: tuple[Any, ...], t: float | None = None) -> Any:
+        """See Staged."""
+        try:
+            tensors, skeleton = take_apart(arguments)
+        except TypeError as error:
+            log.warning("%s.%s runs eagerly: %s", self.spec.name, stage.__name__, error)
+            return stage(*arguments) if t is None else stage(*arguments, t)
+        shapes = tuple((tensor.shape, tensor.stride(), tensor.dtype) for tensor in tensors)
+        key = stage.__name__, t, skeleton, shapes
+        with self._one:
+            if key not in self._graphs and len(self._graphs) < _MOST:
+                self._graphs[key] = self._recorded(stage, tensors, skeleton, t)
+            graph = self._graphs.get(key)
+            if graph is None:
+                return stage(*arguments) if t is None else stage(*arguments, t)
+            for fixed, tensor in zip(graph.inputs, tensors, strict=True):
+                fixed.copy_(tensor)
+            graph.replay()
+            given = dict(zip(map(id, graph.inputs), tensors, strict=True))
+            # What a stage only hands on comes back as it went in, and takes no second place in the caches.
+            made = [given[id(output)] if id(output) in given else output.clone() for output in graph.outputs]
+        return put_together(graph.skeleton, made)
+
+    def _recorded(
+        self, stage: Callable[..., Any], tensors: list[Tensor], skeleton: Hashable, t: float | None
+    ) -> Recorded | None:
+        fixed = [tensor.clone() for tensor in tensors]
+        arguments = put_together(skeleton, fixed)
+        answer: list[Hashable] = []
+
+        def run() -> list[Tensor]:
+            made, answer[:] = _apart(stage(*arguments) if t is None else stage(*arguments, t))
+            return made
+
+        try:
+            replay, outputs = self._recorder.record(run)
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            log.warning("%s.%s cannot be recorded and runs eagerly: %s", self.spec.name, stage.__name__, error)
+            return None
+        return Recorded(fixed, replay, outputs, answer[0])
+
+
+def _apart(value: object) -> tuple[list[Tensor], list[Hashable]]:
+    tensors, skeleton = take_apart(value)
+    return tensors, [skeleton]
