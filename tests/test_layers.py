@@ -19,7 +19,7 @@ ROWS = (
     ("pipeline", "lane"),
     ("executors", "weights", "plugins", "decide", "tiling", "show", "protect", "properties", "fitting"),
     ("frames", "color", "ops"),
-    ("model", "timeline", "scene", "options", "cache", "errors", "hookspecs", "recursion", "allocation"),
+    ("model", "timeline", "scene", "options", "cache", "errors", "hookspecs", "recursion", "allocation", "memory"),
 )
 # A backend knows the contract and what it computes with, not the filter it serves.
 BACKENDS_SEE = ("model", "recursion", "ops", "weights", "errors", "hookspecs", "frames.planes")

@@ -6,7 +6,6 @@ lane.py keeps features and motion here, decide.py the scores; what is over the b
 from __future__ import annotations
 
 import dataclasses
-import os
 import sys
 import threading
 from collections import OrderedDict
@@ -14,6 +13,8 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from concurrent.futures import Future
 from types import ModuleType
 from typing import Any, cast
+
+from . import memory
 
 ENTRY = 256
 """Bytes charged for an entry's own key and bookkeeping: without it a cache of small values would have no bound."""
@@ -110,15 +111,14 @@ class Cache:
             self._nbytes -= freed
 
 
-def share_of(where: str) -> int:
-    """Bytes that one cache may take on a device: "cpu", "cuda:0"."""
-    if where.startswith("cuda"):
-        import torch
+def share_of(where: str, most: int | None = None) -> int:
+    """Bytes that one cache may take on a device: "cpu", "cuda:0".
 
-        return int(torch.cuda.get_device_properties(where).total_memory) // _SHARE
-    if hasattr(os, "sysconf"):
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // _SHARE
-    return (8 << 30) // _SHARE  # Windows has no sysconf: take a small machine
+    Args:
+        where: the device.
+        most: bytes the process may take there; None: all it has.
+    """
+    return min(memory.total(where), most or sys.maxsize) // _SHARE
 
 
 def nbytes_of(value: object) -> int:

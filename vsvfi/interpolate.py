@@ -42,6 +42,7 @@ def Interpolate(
     tile: int | tuple[int, int] | None = None,
     overlap: int = opt.OVERLAP,
     engine: opt.Engine = "auto",
+    vram: int | str | None = None,
     static: opt.Static = "hold",
     protect: bool = False,
     on_scene_change: opt.OnSceneChange = "hold",
@@ -75,6 +76,8 @@ def Interpolate(
         engine: how a network is run: "eager": each operation launched as it comes; "graph": launches recorded once
             and replayed (CUDA); "compile": torch.compile, a minute or more at first; "auto": on CUDA the faster of
             the first two, measured on the first frames, elsewhere "eager".
+        vram: memory this process may take on each CUDA device, in bytes or as "6G"; what needs more is made in tiles,
+            and caches keep to a sixteenth each. On a CPU it bounds the caches alone. None: VSVFI_VRAM, else all.
         static: "hold": where neighbours are equal, the earlier comes back and nothing is computed; a number: equal
             to within this mean difference in 8-bit code values; "off": never.
         protect: keep what stands still on top of motion (subtitles, logos) from being warped.
@@ -97,7 +100,7 @@ def Interpolate(
         wanted = opt.Options(
             scene_change=scene_change, on_scene_change=on_scene_change, static=static, protect=protect, dither=dither,
             show=show, scale=scale, tile=opt.parse_tile(tile), overlap=overlap, engine=engine, precision=precision,
-            model_options={} if options is None else options,
+            vram=vram,            model_options={} if options is None else options,
         )  # fmt: skip
         times = None if timecodes is None else _times(timecodes, clip)
         timeline = _timeline(clip, factor, fps, times)

@@ -14,6 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from . import memory
 from .cache import Cache, share_of
 from .errors import DeviceError
 from .frames import host
@@ -61,7 +62,10 @@ class Lane:
         self.format = format
         self.options = options
         self.transfer = _transfer(model, format)
-        share, entries = share_of(model.where), _NEARBY + workers
+        most = memory.limit(options.vram)
+        if most is not None:
+            memory.hold(model.where, most)
+        share, entries = share_of(model.where, most), _NEARBY + workers
         self.features = Cache(share, entries)
         self.pairs = Cache(share, entries)
         self.workers = workers if model.spec.parallel else 1

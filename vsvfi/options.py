@@ -10,6 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from . import memory
 from .errors import OptionError
 
 type Rational = int | float | str | Fraction | Decimal
@@ -42,6 +43,7 @@ class Options:
     overlap: int = OVERLAP
     engine: Engine = "auto"
     precision: Precision = "auto"
+    vram: int | str | None = None
     model_options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -55,6 +57,7 @@ class Options:
             raise OptionError(f"protect must be True or False, got {self.protect!r}")
         if not isinstance(self.model_options, Mapping):
             raise OptionError(f"options must be a dict of the model's own options, got {self.model_options!r}")
+        memory.limit(self.vram)
         _check_scale(self.scale)
         _check_static(self.static)
         _check_scene_change(self.scene_change)

