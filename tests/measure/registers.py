@@ -18,10 +18,8 @@ def main() -> None:
 
     major, minor = nvrtc.getVersion()
     print("# Registers of the kernels\n")
-    print(
-        "Fewest and most of all instances of a file (types, index widths, paddings), a thread, and bytes spilled to memory"
-    )
-    print(f"by all of them. NVRTC {major}.{minor}; commit {environment.commit()}.\n")
+    print("Fewest and most of all instances of a file (types, index widths, paddings), a thread, and what they spilled")
+    print(f"to memory, in bytes. NVRTC {major}.{minor}; commit {environment.commit()}.\n")
     print("```sh\npython -m tests.measure.registers > docs/benchmarks/registers.md\n```\n")
     print("| file | instances | " + " | ".join(f"sm_{a}" for a in ARCHITECTURES) + " | spilled |")
     print("|---|---:|" + "---:|" * (len(ARCHITECTURES) + 1))
