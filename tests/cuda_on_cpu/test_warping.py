@@ -14,7 +14,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from vsvfi.ops import backward_warp, bilinear_slope, correlation, kernels, scatter, splat, splat_cuda, warp_blend
+from vsvfi.ops import (
+    backward_warp,
+    bilinear_slope,
+    correlation,
+    kernels,
+    lookup,
+    scatter,
+    splat,
+    splat_cuda,
+    warp_blend,
+)
 
 from . import shim
 
@@ -306,3 +316,29 @@ def test_local_cost_counts_its_operations() -> None:
     with FlopCounterMode(display=False) as counter:
         correlation.local_cost(rand(1, 8, 12, 10), rand(1, 8, 12, 10), 4)
     assert counter.get_total_flops() == 2 * 8 * 12 * 10 * 81
+
+
+@pytest.mark.parametrize("index", ["int32", "int64"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
+def test_lookup(dtype, layout: str, index: str, monkeypatch) -> None:
+    monkeypatch.setattr(kernels, "index_type", lambda *tensors, count: index)
+    first, second = (LAYOUTS[layout](rand(2, 16, 9, 11, seed=s).to(dtype)) - 0.5 for s in (0, 1))
+    pyramid = lookup.pooled(second, 3)
+    coordinates = moves(2, 9, 11, size=8.0) + 5
+    coordinates[0, 0, 0, :4] = torch.tensor([float("nan"), float("inf"), 1e30, -3e9])
+    for radius in (0, 2, 4):
+        found = lookup.lookup_on_demand(first, pyramid, coordinates, radius)
+        defined = lookup.definition(first.float(), [each.float() for each in pyramid], coordinates, radius)
+        assert found.dtype == dtype
+        assert found.shape == (2, 3 * (2 * radius + 1) ** 2, 9, 11)
+        assert (found.float() - defined).abs().max() <= TOLERANCE[dtype]
+        assert not found[0, :, 0, :4].any()
+
+
+def test_lookup_gives_the_published_answers() -> None:
+    known = facts("correlation_allpairs")
+    for name, first, second in (("lookup", "f0", "f1"), ("lookup_transposed", "f1", "f0")):
+        pyramid = lookup.pooled(known[second], 3)
+        found = lookup.lookup_on_demand(known[first], pyramid, known["coords"])
+        assert (found[..., ::2, ::2] - known[name]).abs().max() < 1e-5

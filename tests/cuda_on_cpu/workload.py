@@ -10,7 +10,7 @@ from torch import Tensor
 from vsvfi.color import from_planes, to_planes
 from vsvfi.color.padding import Padding
 from vsvfi.frames.planes import ColorInfo, PlaneFormat, Planes
-from vsvfi.ops import backward_warp, bilinear_slope, correlation, scatter, splat, splat_cuda, warp_blend
+from vsvfi.ops import backward_warp, bilinear_slope, correlation, lookup, scatter, splat, splat_cuda, warp_blend
 
 from .test_warping import LAYOUTS, moves, rand
 
@@ -32,6 +32,7 @@ def run() -> None:
         for flow in flows(2, h, w):
             warp(image, flow)
             splats(image, flow)
+            lookup.lookup_on_demand(image, [image, image[..., : h // 2 + 1, :]], flow, 2)
         for radius, stride in ((3, 1), (3, 2), (4, 1)):
             correlation.local_cost(image, image, radius, stride=stride)
     depths = (("int", 8), ("int", 16), ("float", 16), ("float", 32))

@@ -11,7 +11,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from vsvfi.errors import ShapeError
+from vsvfi.ops import lookup as lookup_module
 from vsvfi.ops.correlation import all_pairs, local_cost, lookup
+from vsvfi.ops.lookup import lookup_on_demand, pooled
 
 GOLDEN = Path(__file__).parents[1] / "golden/warping"
 
@@ -105,3 +107,26 @@ def test_wrong_shapes_are_refused() -> None:
         all_pairs(features, features)
     with pytest.raises(ShapeError, match=r"coordinates must be \(1, 2, 4, 4\)"):
         lookup(all_pairs(features, features, 1), torch.zeros(1, 2, 4, 5))
+
+
+@pytest.mark.parametrize("size", [(16, 19), (40, 33)])
+def test_a_lookup_on_demand_is_the_volume_s(size: tuple[int, int], monkeypatch) -> None:
+    random = torch.Generator().manual_seed(3)
+    f0, f1 = (torch.randn(2, 24, *size, generator=random) for _ in range(2))
+    coordinates = torch.randn(2, 2, *size, generator=random) * 12 + 10
+    coordinates[:, :, 0, 0] = float("nan")
+    whole = lookup(all_pairs(f0, f1), coordinates)
+    pyramid = pooled(f1)
+    assert (lookup_on_demand(f0, pyramid, coordinates) - whole).abs().max() < 1e-4
+    monkeypatch.setattr(lookup_module, "_CHUNK", 1)  # a row at a time
+    assert (lookup_on_demand(f0, pyramid, coordinates) - whole).abs().max() < 1e-4
+
+
+def test_lookups_on_demand_refuse_what_does_not_fit() -> None:
+    features, coordinates = torch.zeros(1, 8, 16, 16), torch.zeros(1, 2, 16, 16)
+    with pytest.raises(ShapeError, match="sides of at least 8"):
+        pooled(torch.zeros(1, 8, 7, 16))
+    with pytest.raises(ShapeError, match=r"coordinates must be \(1, 2, 16, 16\)"):
+        lookup_on_demand(features, [features], coordinates[..., 1:])
+    with pytest.raises(ShapeError, match=r"levels must have N and C \(1, 8\)"):
+        lookup_on_demand(features, [features[:, 1:]], coordinates)

@@ -12,7 +12,7 @@ from torch.utils.flop_counter import register_flop_formula
 from vsvfi.errors import ShapeError
 
 from . import kernels
-from .layout import memory_format
+from .layout import gradients_wanted, memory_format
 
 _RADII = (3, 4)
 """Those there are kernels for: UPR-Net's, and LiteFlowNet's, which teaches IFRNet."""
@@ -42,7 +42,7 @@ def local_cost(features0: Tensor, features1: Tensor, radius: int = 4, *, stride:
     Source: Sun et al., PWC-Net, CVPR 2018, eq. 2. Kernel: cuda/local_cost.cu.
     """
     _same_shape(features0, features1)
-    if radius in _RADII and kernels.usable(features0, features1) and not _wants_gradient(features0, features1):
+    if radius in _RADII and kernels.usable(features0, features1) and not gradients_wanted(features0, features1):
         return local_cost_operator(features0, features1, radius, stride)  # type: ignore[no-any-return]
     return local_cost_definition(features0, features1, radius, stride)
 
@@ -112,10 +112,6 @@ def _volume_like(features: Tensor, radius: int, stride: int) -> Tensor:
     n, _, h, w = features.shape
     shape = n, (2 * radius + 1) ** 2, -(-h // stride), -(-w // stride)
     return torch.empty(shape, dtype=features.dtype, device=features.device, memory_format=memory_format(features))
-
-
-def _wants_gradient(*tensors: Tensor) -> bool:
-    return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
 
 
 def all_pairs(features0: Tensor, features1: Tensor, levels: int = 4) -> list[Tensor]:

@@ -59,6 +59,10 @@ INSTANCES: dict[str, list[str]] = {
     "to_planes": _table("to_planes", _FLOATS, SAMPLES.values()),
     "bilinear_slope": _table("bilinear_slope", _INDICES, _BOOLS),
     "local_cost": _table("local_cost", _FLOATS, _INDICES, ("3", "4"), _BOOLS),
+    "lookup": [
+        *_table("lookup_products", _FLOATS, _INDICES, _BOOLS),
+        *_table("lookup", _FLOATS, _INDICES),
+    ],
     "splat": [
         *_table("splat_bound", _FLOATS, _INDICES),
         *_table("splat_top", _INDICES),

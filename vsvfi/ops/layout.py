@@ -1,4 +1,4 @@
-"""Which memory format a result takes: that of what it is made from."""
+"""What a result takes from what it is made of: memory format, and whether gradients are wanted."""
 
 from __future__ import annotations
 
@@ -15,3 +15,8 @@ def memory_format(image: Tensor) -> torch.memory_format:
 def empty_like(image: Tensor) -> Tensor:
     """Of the image's shape, type and memory format, dense also where the image is a crop."""
     return torch.empty_like(image, memory_format=memory_format(image))
+
+
+def gradients_wanted(*tensors: Tensor | None) -> bool:
+    """Whether what is made of these must be differentiable."""
+    return torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors)

@@ -13,7 +13,7 @@ from torch import Tensor
 from vsvfi.errors import OptionError, ShapeError
 
 from . import backward_warp, bilinear_slope, kernels, scatter, splat_cpu, splat_cuda
-from .layout import empty_like, memory_format
+from .layout import empty_like, gradients_wanted, memory_format
 
 type Mode = Literal["sum", "average", "linear", "softmax"]
 type Normalizer = Literal["addeps", "zeroeps", "clipeps"]
@@ -54,7 +54,7 @@ def splat(
     Source: Niklaus and Liu, Softmax Splatting for Video Frame Interpolation, CVPR 2020, equations 1 to 8.
     """
     _check(image, flow, metric, mode, normalizer)
-    if _wants_gradient(image, flow, metric):
+    if gradients_wanted(image, flow, metric):
         return definition(image, flow, metric, mode, normalizer)
     return operator(image, flow, metric, mode, normalizer)  # type: ignore[no-any-return]
 
@@ -133,10 +133,6 @@ def _divisor(total: Tensor, normalizer: str) -> Tensor:
 
 def _formatted(result: Tensor, like: Tensor) -> Tensor:
     return result.to(like.dtype).contiguous(memory_format=memory_format(like))
-
-
-def _wants_gradient(*tensors: Tensor | None) -> bool:
-    return torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors)
 
 
 def _check(image: Tensor, flow: Tensor, metric: Tensor | None, mode: str, normalizer: str) -> None:

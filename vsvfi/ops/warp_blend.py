@@ -9,7 +9,7 @@ from torch import Tensor
 from vsvfi.errors import ShapeError
 
 from . import backward_warp, kernels
-from .layout import empty_like
+from .layout import empty_like, gradients_wanted
 
 
 def warp_blend(
@@ -45,7 +45,7 @@ def warp_blend(
     """
     tensors = image0, image1, flow_t0, flow_t1, mask, residual
     _check(*tensors)
-    if torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors):
+    if gradients_wanted(*tensors):
         warped0 = backward_warp.backward_warp(image0, flow_t0)
         return _blended(warped0, backward_warp.backward_warp(image1, flow_t1), mask, residual, logits)
     return operator(image0, image1, flow_t0, flow_t1, mask, residual, logits)  # type: ignore[no-any-return]
