@@ -1,0 +1,1 @@
+"""What scripts/gpu_check.py measures, a file a subject; each gives rows of a table."""
