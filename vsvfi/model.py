@@ -221,6 +221,21 @@ class Model(ABC):
         """
         return True
 
+    @property
+    def any_t(self) -> bool:
+        """Whether `synthesize` also takes t as a float32 tensor of no dimensions, and reads it by `timestep` alone.
+
+        If so, what is recorded once serves every t; else it is recorded for each. Say so where no branch and no
+        Python number depends on t.
+        """
+        return False
+
+    def timestep(self, t: float) -> Tensor:
+        """A float32 tensor of no dimensions on the device that is t; a tensor, as executors hand in, comes back."""
+        import torch
+
+        return t if isinstance(t, torch.Tensor) else torch.full((), t, dtype=torch.float32, device=self.device)
+
     def forget(self) -> None:  # noqa: B027  most models keep nothing
         """Give up memory that is kept to be faster; called when the device has run out of it."""
 

@@ -93,7 +93,12 @@ class Film(Model):
 
     def replayable(self, t: float) -> bool:
         """Not where frames between are made by way of others, which are kept."""
-        return t == 0.5 or not self.settings["recursive"]
+        return not self.settings["recursive"] or t == 0.5
+
+    @property
+    def any_t(self) -> bool:
+        """See Model."""
+        return not self.settings["recursive"]
 
     def synthesize(self, motion: Motion, t: float) -> Tensor:
         """Warp both frames' levels to t and decode them; or, by halving, to the middle of ever nearer frames."""
@@ -110,8 +115,8 @@ class Film(Model):
     def raw(self, motion: FilmMotion, t: float) -> Tensor:
         """The image at t as the network gives it: not limited to [0, 1]."""
         frame0, frame1 = motion.features0, motion.features1
-        # A tensor, so that traced stages take any t. Flows are scaled in single precision.
-        time = torch.full((), t, dtype=torch.float32, device=self.device)
+        # Flows are scaled in single precision.
+        time = self.timestep(t)
         image = self.net.fuse(
             frame0.images, frame0.features, frame1.images, frame1.features, motion.flow01, motion.flow10, time
         )

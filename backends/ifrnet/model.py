@@ -101,7 +101,12 @@ class IFRNet(Model):
 
     def replayable(self, t: float) -> bool:
         """Not where frames between are made by way of others, which are kept."""
-        return t == 0.5 or not self.recursive
+        return not self.recursive or t == 0.5
+
+    @property
+    def any_t(self) -> bool:
+        """See Model."""
+        return not self.recursive
 
     @property
     def recursive(self) -> bool:
@@ -120,8 +125,7 @@ class IFRNet(Model):
     def made(self, motion: IFRNetMotion, t: float) -> Made:
         """What the decoders say of t, at the padded size."""
         frame0, _ = _frames(motion)
-        # A tensor, so that traced stages take any t.
-        time = torch.full((), t, dtype=torch.float32, device=frame0.image.device)
+        time = self.timestep(t)
         made = self.net.decode(list(motion.features0), list(motion.features1), time)
         size = (frame0.image.shape[-2], frame0.image.shape[-1])
         return rescaled(made, size, 1 / float(self._scale))

@@ -71,11 +71,15 @@ class SDL(Model):
         joined = torch.cat(images, 1).contiguous(memory_format=torch.channels_last)
         return SDLMotion(self.net.relate(joined), features0.size)
 
+    @property
+    def any_t(self) -> bool:
+        """See Model."""
+        return True
+
     def synthesize(self, motion: Motion, t: float) -> Tensor:
         """The rest of the decoder, and the grid."""
         assert isinstance(motion, SDLMotion), "our own relate made it"
-        # A tensor, so that traced stages take any t.
-        time = torch.full((), t, dtype=torch.float32, device=motion.levels[0].device)
+        time = self.timestep(t)
         height, width = motion.size
         return self.net.synthesize(motion.levels, time)[..., :height, :width].clamp(0, 1).contiguous()
 

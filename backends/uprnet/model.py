@@ -130,6 +130,11 @@ class UPRNet(Model):
         assert isinstance(motion, UPRMotion), "our own relate made it"
         return self._made(motion, t)[0].contiguous()
 
+    @property
+    def any_t(self) -> bool:
+        """See Model."""
+        return True
+
     def explain(self, motion: Motion, t: float) -> Explanation:
         """The share of frame 0 in the blend; the way back along which each pixel came, 0 where none came."""
         assert isinstance(motion, UPRMotion), "our own relate made it"
@@ -145,8 +150,7 @@ class UPRNet(Model):
 
     def _made(self, motion: UPRMotion, t: float) -> tuple[Tensor, Tensor]:
         """The picture and the share of frame 0, both without the padding."""
-        # A tensor, so that traced stages take any t.
-        time = torch.full((), t, dtype=torch.float32, device=self.device)
+        time = self.timestep(t)
         levels0, levels1 = (
             [(level.full, level.half, level.quarter) for level in features.levels]
             for features in (motion.features0, motion.features1)

@@ -1,7 +1,7 @@
-"""CUDA graphs: the launches of a stage recorded once for a shape (and t), then replayed in one call.
+"""CUDA graphs: the launches of a stage recorded once for a shape, then replayed in one call.
 
-A graph reads and writes fixed memory. So what goes in is copied there, and what comes out is copied away before the
-next replay overwrites it: Features and Motion are kept in caches long after.
+A graph reads and writes fixed memory. So what goes in is copied there, t too, and what comes out is copied away before
+the next replay overwrites it: Features and Motion are kept in caches long after.
 """
 
 from __future__ import annotations
@@ -22,10 +22,14 @@ from .tree import put_together, take_apart
 log = logging.getLogger("vsvfi")
 
 _MOST = 64
-"""Graphs of one model: enough for a clip's stages and the timesteps of any usual rate. What is beyond runs eagerly."""
+"""Graphs of one model: enough for a clip's stages, and for the timesteps of any usual rate where a model wants numbers.
+What is beyond runs eagerly."""
 
 _WARM = 2
 """Runs before recording: kernels are compiled, libraries choose algorithms, tables are made."""
+
+_recording = threading.Lock()
+"""Of the process: recording begins by waiting for the device, which would break another thread's recording off."""
 
 type Run = Callable[[], list[Tensor]]
 
@@ -40,6 +44,7 @@ class Recorder:
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self._memory: Any = None
+        self._stream: Any = None
 
     def forget(self) -> None:
         """No graph is left: the next has memory of its own."""
@@ -51,14 +56,21 @@ class Recorder:
         Raises:
             RuntimeError: something in `run` cannot be recorded, such as a copy from memory that is not pinned.
         """
-        for _ in range(_WARM):
-            run()
         # Shared by all graphs of one model: they run one after the other, and what one hands on is copied away.
         self._memory = self._memory or torch.cuda.graph_pool_handle()
-        graph, stream = torch.cuda.CUDAGraph(), torch.cuda.current_stream(self._device)
-        # thread_local: other lanes go on launching and waiting meanwhile.
-        with torch.cuda.graph(graph, pool=self._memory, stream=stream, capture_error_mode="thread_local"):
-            made = run()
+        # A stream of its own, always the same: what other threads do to the lane's stream meanwhile (buffers that come
+        # back are marked with events) must not end up in the graph.
+        stream = self._stream = self._stream or torch.cuda.Stream(self._device)
+        graph, current = torch.cuda.CUDAGraph(), torch.cuda.current_stream(self._device)
+        with _recording:
+            stream.wait_stream(current)
+            with torch.cuda.stream(stream):
+                for _ in range(_WARM):
+                    run()
+            # thread_local: other lanes go on launching and waiting meanwhile.
+            with torch.cuda.graph(graph, pool=self._memory, stream=stream, capture_error_mode="thread_local"):
+                made = run()
+            current.wait_stream(stream)
         return graph.replay, made
 
 
@@ -91,6 +103,7 @@ class Graphed(Staged):
         super().__init__(inner)
         self._recorder = recorder
         self._graphs: dict[Hashable, Recorded | None] = {}
+        self._inputs: dict[Hashable, list[Tensor]] = {}  # graphs for several t read the same
         self._one = threading.Lock()  # a graph's memory is one caller's at a time
 
     def around(self, inner: Model) -> Graphed:
@@ -101,6 +114,7 @@ class Graphed(Staged):
         """Give the graphs' memory back."""
         with self._one:
             self._graphs.clear()
+            self._inputs.clear()
             self._recorder.forget()
         self.inner.forget()
 
@@ -112,10 +126,15 @@ class Graphed(Staged):
             log.warning("%s.%s runs eagerly: %s", self.spec.name, stage.__name__, error)
             return stage(*arguments) if t is None else stage(*arguments, t)
         shapes = tuple((tensor.shape, tensor.stride(), tensor.dtype) for tensor in tensors)
-        key = stage.__name__, t, skeleton, shapes
+        inputs = stage.__name__, skeleton, shapes
+        key = inputs, t
         with self._one:
             if key not in self._graphs and len(self._graphs) < _MOST:
-                self._graphs[key] = self._recorded(stage, tensors, skeleton, t)
+                if inputs not in self._inputs:
+                    self._inputs[inputs] = [tensor.clone() for tensor in tensors]
+                self._graphs[key] = self._recorded(stage, self._inputs[inputs], skeleton, t)
+                if self._graphs[key] is None:
+                    del self._inputs[inputs]
             graph = self._graphs.get(key)
             if graph is None:
                 return stage(*arguments) if t is None else stage(*arguments, t)
@@ -128,9 +147,8 @@ class Graphed(Staged):
         return put_together(graph.skeleton, made)
 
     def _recorded(
-        self, stage: Callable[..., Any], tensors: list[Tensor], skeleton: Hashable, t: float | None
+        self, stage: Callable[..., Any], fixed: list[Tensor], skeleton: Hashable, t: float | None
     ) -> Recorded | None:
-        fixed = [tensor.clone() for tensor in tensors]
         arguments = put_together(skeleton, fixed)
         answer: list[Hashable] = []
 
@@ -143,7 +161,9 @@ class Graphed(Staged):
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:
-            log.warning("%s.%s cannot be recorded and runs eagerly: %s", self.spec.name, stage.__name__, error)
+            # Where recording broke off, its end fails too, and says less of why.
+            why = error.__context__ or error
+            log.warning("%s.%s cannot be recorded and runs eagerly: %s", self.spec.name, stage.__name__, why)
             return None
         return Recorded(fixed, replay, outputs, answer[0])
 

@@ -27,8 +27,8 @@ class Staged(Model):
 
         Args:
             stage: a bound method of the inner model whose answer depends on its arguments alone.
-            arguments: images, Features, Motion.
-            t: the timestep of `synthesize`.
+            arguments: images, Features, Motion; t as a tensor where the model takes any.
+            t: the timestep of `synthesize` where the model wants a number.
         """
 
     @abstractmethod
@@ -53,7 +53,10 @@ class Staged(Model):
         """See Model."""
         if not self.inner.replayable(t):
             return self.inner.synthesize(motion, t)
-        made: Image = self.run(self.inner.synthesize, (motion,), t)
+        if self.inner.any_t:
+            made: Image = self.run(self.inner.synthesize, (motion, self.timestep(t)))
+        else:
+            made = self.run(self.inner.synthesize, (motion,), t)
         return made
 
     def explain(self, motion: Motion, t: float) -> Explanation:

@@ -42,7 +42,8 @@ class Cuda:
 
     def event(self, stream: Any) -> Any:
         """An event that happens when all given to `stream` so far is done."""
-        event = torch.cuda.Event()
+        # A host thread that waits sleeps: an encoder has use for the core that spinning would take.
+        event = torch.cuda.Event(blocking=True)
         event.record(stream)
         return event
 

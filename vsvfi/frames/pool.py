@@ -36,7 +36,8 @@ class Pool:
 
     def __init__(self, make: Callable[[], Buffers], depth: int) -> None:
         self._make = make
-        self._lock = threading.Lock()
+        # Re-entrant: the garbage collector may give buffers back in the middle of a `take`.
+        self._lock = threading.RLock()
         self._free: deque[tuple[Buffers, Event | None]] = deque((make(), None) for _ in range(depth))
         self.made = depth
 
