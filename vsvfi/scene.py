@@ -20,7 +20,7 @@ type Plane = np.ndarray[Any, Any]
 DEFAULT_THRESHOLD = 0.5
 """Where the measurements in docs/benchmarks/scene.md put it: between the loudest motion and the quietest cut."""
 
-_WIDTH, _HEIGHT = 64, 36  # of a thumbnail; 16:9, but any picture is squeezed into it
+THUMBNAIL = _HEIGHT, _WIDTH = 36, 64  # 16:9, but any picture is squeezed into it
 _BLOCK = 12, 16  # rows, columns of a block
 _STEP = 8, 12  # from block to block: rows, columns
 _REACH = 6, 12  # how far a block may have gone: a sixth of the height, nearly a fifth of the width
@@ -69,8 +69,20 @@ def signature(planes: Sequence[Plane], peak: float, family: str) -> Signature:
         peak: the largest sample value, 1.0 for float formats.
         family: "YUV", "RGB" or "GRAY".
     """
-    small = [_thumbnail(plane, peak, _HEIGHT, _WIDTH) for plane in planes]
-    if family == "YUV" and planes[0].dtype.kind == "f":
+    small = [_thumbnail(plane, peak) for plane in planes]
+    return signature_of(small, family, floats=planes[0].dtype.kind == "f")
+
+
+def signature_of(small: Sequence[Plane], family: str, *, floats: bool) -> Signature:
+    """A signature out of thumbnails, wherever those were made.
+
+    Args:
+        small: (36, 64) float32 of each plane, over the peak.
+        family: "YUV", "RGB" or "GRAY".
+        floats: whether samples were floating: then chroma lies around 0.
+    """
+    small = list(small)
+    if family == "YUV" and floats:
         small[1:] = [plane + np.float32(0.5) for plane in small[1:]]
     mean = np.mean(small, axis=0) if family == "RGB" else small[0]
     color = np.stack([cv2.resize(plane, (16, 9), interpolation=cv2.INTER_AREA) for plane in small], axis=2)
@@ -134,12 +146,18 @@ def _mean_difference(planes0: Sequence[Plane], planes1: Sequence[Plane], peak: f
     return total / count * 255 / peak
 
 
-def _thumbnail(plane: Plane, peak: float, height: int, width: int) -> Plane:
-    step = max(1, plane.shape[0] // (height * _SAMPLES)), max(1, plane.shape[1] // (width * _SAMPLES))
-    sparse = np.ascontiguousarray(plane[:: step[0], :: step[1]])
+def grid(height: int, width: int) -> tuple[int, int, int, int]:
+    """Which samples of a plane a thumbnail looks at: (rows, columns) of them, every how many rows and columns."""
+    step = max(1, height // (_HEIGHT * _SAMPLES)), max(1, width // (_WIDTH * _SAMPLES))
+    return -(-height // step[0]), -(-width // step[1]), *step
+
+
+def _thumbnail(plane: Plane, peak: float) -> Plane:
+    _, _, step_y, step_x = grid(*plane.shape)
+    sparse = np.ascontiguousarray(plane[::step_y, ::step_x])
     if sparse.dtype == np.float16:
         sparse = sparse.astype(np.float32)
-    return cv2.resize(sparse, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32) / np.float32(peak)
+    return cv2.resize(sparse, (_WIDTH, _HEIGHT), interpolation=cv2.INTER_AREA).astype(np.float32) / np.float32(peak)
 
 
 def _strangeness(a: Signature, b: Signature) -> float:

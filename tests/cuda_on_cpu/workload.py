@@ -10,7 +10,17 @@ from torch import Tensor
 from vsvfi.color import from_planes, to_planes
 from vsvfi.color.padding import Padding
 from vsvfi.frames.planes import ColorInfo, PlaneFormat, Planes
-from vsvfi.ops import backward_warp, bilinear_slope, correlation, lookup, scatter, splat, splat_cuda, warp_blend
+from vsvfi.ops import (
+    backward_warp,
+    bilinear_slope,
+    correlation,
+    lookup,
+    scatter,
+    scene_score,
+    splat,
+    splat_cuda,
+    warp_blend,
+)
 
 from .test_warping import LAYOUTS, moves, rand
 
@@ -40,6 +50,8 @@ def run() -> None:
         for width, height in ((4, 2), (20, 6)):
             convert(PlaneFormat("YUV", sample, bits, log2, width, height), dtype)
         convert(PlaneFormat("RGB", sample, bits, (0, 0), 7, 5), dtype)
+        gray = PlaneFormat("GRAY", sample, bits, (0, 0), 131, 77)
+        scene_score.signature(Planes(gray, ColorInfo(1, False, 0), ((rand(77, 131) * gray.peak).to(gray.dtype),)))
         convert(PlaneFormat("GRAY", sample, bits, (0, 0), 1, 1), dtype)
 
 
@@ -51,6 +63,7 @@ def convert(format: PlaneFormat, dtype: torch.dtype) -> None:
     padding = Padding(1, 2, 3, 4, "symmetric")
     picture = from_planes.from_planes(Planes(format, color, planes), dtype, padding)
     to_planes.to_planes(picture[..., 1:-3, 2:-4], format, color)
+    scene_score.difference(Planes(format, color, planes), Planes(format, color, tuple(p.flip(0) for p in planes)))
 
 
 def warp(image: Tensor, flow: Tensor) -> None:

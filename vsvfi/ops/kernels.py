@@ -57,6 +57,13 @@ INSTANCES: dict[str, list[str]] = {
     "warp_blend": _table("warp_blend", _WITH_FLOWS, _INDICES),
     "from_planes": _table("from_planes", SAMPLES.values(), _FLOATS),
     "to_planes": _table("to_planes", _FLOATS, SAMPLES.values()),
+    "scene_score": [
+        "thumbnail<unsigned char, true>",
+        "thumbnail<unsigned short, true>",
+        "thumbnail<Half, false>",
+        "thumbnail<float, false>",
+        *_table("difference", SAMPLES.values()),
+    ],
     "bilinear_slope": _table("bilinear_slope", _INDICES, _BOOLS),
     "local_cost": _table("local_cost", _FLOATS, _INDICES, ("3", "4"), _BOOLS),
     "lookup": [
