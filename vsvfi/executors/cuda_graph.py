@@ -102,13 +102,18 @@ class Graphed(Staged):
     def __init__(self, inner: Model, recorder: Recorder) -> None:
         super().__init__(inner)
         self._recorder = recorder
-        self._graphs: dict[Hashable, Recorded | None] = {}
+        self._graphs: dict[tuple[tuple[str, Hashable, Hashable], float | None], Recorded | None] = {}
         self._inputs: dict[Hashable, list[Tensor]] = {}  # graphs for several t read the same
         self._one = threading.Lock()  # a graph's memory is one caller's at a time
 
     def around(self, inner: Model) -> Graphed:
         """See Staged."""
         return type(self)(inner, self._recorder)
+
+    @property
+    def refused(self) -> set[str]:
+        """Stages that could not be recorded, for some input at least."""
+        return {inputs[0] for (inputs, _), graph in self._graphs.items() if graph is None}
 
     def forget(self) -> None:
         """Give the graphs' memory back."""

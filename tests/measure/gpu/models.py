@@ -1,111 +1,201 @@
-"""Each model with each engine, precision and size, beside its published forward written plainly."""
+"""Each network with each engine, precision and size, beside its published forward written plainly."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 
 import torch
+from torch import Tensor
+from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
+from tests.backends import film, ifrnet, reference_film, reference_ifrnet, reference_sdl, reference_uprnet, sdl, uprnet
 from tests.golden import recipe
-from tests.measure import network_speed
 from vsvfi import loading, plugins
-from vsvfi.errors import VsvfiError
 from vsvfi.executors import run_with
+from vsvfi.executors.cuda_graph import Graphed
 from vsvfi.model import Model, ModelSpec
+from vsvfi.testing.pictures import pair
 
 from .clock import Ceilings, Device, Row
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+SIZES = ((1080, 1920), (720, 1280), (2160, 3840))
+"""(height, width), the one that counts most first."""
+
+COMPILING = 100.0
+"""Seconds that must be left before a network is compiled."""
 
 
-def names(device: Device) -> list[str]:
-    """The networks that interpolate, quickest first, so that a short budget still sees several."""
+def networks(device: Device) -> list[ModelSpec]:
+    """One model of each network that interpolates, quickest first: weights cost no time. Quick: one a family."""
     specs = [spec for spec in plugins.specs().values() if spec.layout == "rgb" and spec.task == "interpolate"]
-    ordered = [spec.name for spec in sorted(specs, key=lambda spec: spec.cost) if spec.checkpoint]
-    return ordered[:1] if device.quick else ordered
+    found: dict[object, ModelSpec] = {}
+    for spec in sorted(specs, key=lambda spec: (spec.cost, -spec.quality)):
+        if spec.checkpoint:
+            found.setdefault((spec.family, not device.quick and frozenset(_shapes(spec).items())), spec)
+    return list(found.values())
 
 
-def weights(spec: ModelSpec) -> dict[str, torch.Tensor]:
-    """Some for every key: values do not matter for time, and official ones need not be there."""
+def load(device: Device, spec: ModelSpec, precision: str) -> Model:
+    """With weights of the recipe: official ones need not be there."""
+    return loading.load(spec.name, weights=weights(spec.name), device=device.name, dtype=DTYPES[precision])
+
+
+@cache
+def weights(name: str) -> Mapping[str, Tensor]:
+    """Those of the parity tests, whose flows are of some pixels; of other networks what the recipe gives."""
+    spec = plugins.spec(name)
+    if spec.family == "ifrnet":
+        return ifrnet.weights(name.removesuffix("-gopro"))
+    if spec.family == "uprnet":
+        return uprnet.weights(spec.variant)
+    if spec.family == "film":
+        return film.weights()
+    if spec.family == "sdl":
+        return sdl.weights(spec.inputs)
+    return {key: torch.from_numpy(value) for key, value in recipe.fill_state_dict(_shapes(spec)).items()}
+
+
+def _shapes(spec: ModelSpec) -> Mapping[str, tuple[int, ...]]:
     checkpoint = plugins.checkpoint(spec)
     assert checkpoint is not None, "every network of ours says what its weights are"
-    return {key: torch.from_numpy(value) for key, value in recipe.fill_state_dict(checkpoint.shapes).items()}
+    return checkpoint.shapes
 
 
-def sizes(device: Device) -> list[tuple[int, int]]:
-    """(height, width)."""
-    return [(64, 96)] if device.quick else [(720, 1280), (1080, 1920), (2160, 3840)]
+def plain(spec: ModelSpec, known: Mapping[str, Tensor]) -> Callable[[Tensor, Tensor], Tensor] | None:
+    """The published forward, on the device of `known`; None where there is none written.
+
+    It makes tensors of its own: call it within `torch.device` of that device.
+    """
+    if spec.family == "sdl":
+        return lambda a, b: reference_sdl.forward(known, _multiple_of_32(a, b), torch.full((1,), 0.5))
+    ways = {
+        "ifrnet": reference_ifrnet.interpolate,
+        "uprnet": reference_uprnet.interpolate,
+        "film": reference_film.padded,
+    }
+    way = ways.get(spec.family)
+    return None if way is None else lambda a, b: way(known, a, b, 0.5)
 
 
-def measure(device: Device, best: Ceilings, budget: float) -> Iterator[Row]:
-    """A row for each that the budget allows; what it did not is the last row's "left out"."""
-    ends = time.monotonic() + budget
-    left: list[str] = []
-    for size in sizes(device):
-        for name in names(device):
-            if time.monotonic() > ends:
-                left.append(f"{name} at {size[1]}x{size[0]}")
+def _multiple_of_32(a: Tensor, b: Tensor) -> Tensor:
+    """Side by side; the reference's own padding is numpy's."""
+    height, width = a.shape[-2:]
+    return functional.pad(torch.cat([a, b], 1), (0, -width % 32, 0, -height % 32), mode="replicate")
+
+
+class Networks:
+    """Measures all, as far as the budget goes.
+
+    Args:
+        device: where.
+        best: its ceilings.
+        budget: seconds.
+    """
+
+    def __init__(self, device: Device, best: Ceilings, budget: float) -> None:
+        self.device, self.best = device, best
+        self.ends = time.monotonic() + budget
+        self._plain: dict[object, float | None] = {}
+        self._operations: dict[object, float] = {}
+
+    def rows(self) -> Iterator[Row]:
+        """First half precision, which users run, at every size; what there was no time for is named at the end."""
+        sizes = ((64, 96),) if self.device.quick else SIZES
+        engines = ("eager", "graph") if self.device.cuda else ("eager",)
+        left: list[str] = []
+        specs = networks(self.device)
+        cases = [(p, size, spec, engines) for p in ("fp16", "fp32", "bf16") for size in sizes for spec in specs]
+        if self.device.quick:  # a CPU takes its time in half precision
+            cases = [case for case in cases if case[0] == "fp32" or case[2] is specs[0]]
+        else:
+            cases += [("fp16", SIZES[0], spec, ("compile",)) for spec in specs]
+        for precision, (height, width), spec, ways in cases:
+            needed = COMPILING if "compile" in ways else 0.0
+            if time.monotonic() > self.ends - needed:
+                left.append(f"{spec.name} {precision} {width}x{height} {'/'.join(ways)}")
                 continue
-            yield from _model(device, best, name, size, ends)
-    if left:
-        yield {"left out": ", ".join(left)}
+            yield from self._rows(spec, precision, (height, width), ways)
+        if left:
+            yield {"left out": ", ".join(left)}
 
+    def _rows(self, spec: ModelSpec, precision: str, size: tuple[int, int], engines: tuple[str, ...]) -> Iterator[Row]:
+        about: Row = {"model": spec.name, "size": f"{size[1]}x{size[0]}", "precision": precision}
+        images = [image.to(self.device.name) for image in pair(*size)]
+        try:
+            compared = self._published(spec, images)
+            model = load(self.device, spec, precision)
+            given = [image.to(model.dtype) for image in images]
+            floor = self._floor(spec, precision, model, given)
+            with torch.inference_mode():
+                expected = model.interpolate(*given)
+            for engine in engines:
+                row = about | {"engine": engine}
+                yield row | self._timed(run_with(model, engine), given, expected, floor, compared)
+        except Exception as error:  # out of memory, or what cannot be compiled: the others are still to be measured
+            yield about | {
+                "engine": "/".join(engines),
+                "failed": f"{type(error).__name__}: {str(error).splitlines()[0]}",
+            }
+        if self.device.cuda:
+            torch.cuda.empty_cache()
 
-def _model(device: Device, best: Ceilings, name: str, size: tuple[int, int], ends: float) -> Iterator[Row]:
-    spec = plugins.spec(name)
-    known = weights(spec)
-    images = [device.rand(1, 3, *size, seed=seed) for seed in (0, 1)]
-    plain = _plain(device, name, images)
-    for precision in (p for p in ("fp32", "fp16", "bf16") if p in spec.precisions):
-        model = loading.load(name, weights=known, device=device.name, dtype=DTYPES[precision])
-        pair = [image.to(model.dtype) for image in images]
-        operations = _operations(model, pair) if not device.quick or precision == "fp32" else 0.0
-        nbytes = sum(tensor.nbytes for tensor in known.values()) + 3 * pair[0].nbytes
-        floor = max(operations / best.matmul[precision], nbytes / best.copy)
-        # Compiling takes minutes: only where it is quickest to see, and only while there is time.
-        compiles = not device.quick and precision == "fp16" and size[0] == 720 and time.monotonic() < ends - 90
-        for engine in ("eager", *(("graph",) if device.cuda else ()), *(("compile",) if compiles else ())):
-            row: Row = {"model": name, "size": f"{size[1]}x{size[0]}", "precision": precision, "engine": engine}
+    def _timed(self, model: Model, given: list[Tensor], expected: Tensor, floor: float, compared: float | None) -> Row:
+        """One in-between as a clip has it: each source frame encoded once, one of two neighbours anew."""
+        with torch.inference_mode(), stream(self.device):
+            before = model.encode(given[0])
+
+            def between() -> object:
+                return model.synthesize(model.relate(before, model.encode(given[1])), 0.5)
+
+            taken = self.device.seconds(between, budget=0.3)
+            off = (between() - expected).abs().max().item()
+        row: Row = {
+            "ms": taken.median * 1e3, "spread": taken.spread, "frames per second": 1 / taken.median,
+            "share of floor": floor / taken.median, "off": off,
+        }  # fmt: skip
+        if isinstance(model, Graphed) and model.refused:
+            row["not recorded"] = ", ".join(sorted(model.refused))
+        return row if compared is None else row | {"plain ms": compared * 1e3, "times as fast": compared / taken.median}
+
+    def _published(self, spec: ModelSpec, images: list[Tensor]) -> float | None:
+        """Seconds of the plain forward in float32; None where there is none, or no room for it."""
+        key = spec.name, images[0].shape
+        if key not in self._plain:
+            self._plain[key] = None
+            known = {name: value.to(self.device.name) for name, value in weights(spec.name).items()}
+            way = plain(spec, known)
             try:
-                row |= _timed(device, run_with(model, engine), pair, floor, plain)
-            except (torch.OutOfMemoryError, VsvfiError) as error:
-                row["failed"] = str(error).splitlines()[0]
-            yield row
+                with torch.inference_mode(), torch.device(self.device.name):
+                    taken = way and self.device.seconds(lambda: way(*images), budget=0.3)
+                self._plain[key] = taken.median if taken else None
+            except torch.OutOfMemoryError:
+                torch.cuda.empty_cache()
+        return self._plain[key]
+
+    def _floor(self, spec: ModelSpec, precision: str, model: Model, given: list[Tensor]) -> float:
+        """Seconds below which nothing can be: operations, or weights and images read and written once."""
+        key = spec.name, given[0].shape
+        if key not in self._operations:
+            with torch.inference_mode():
+                # A clip encodes one of a pair's two frames.
+                with FlopCounterMode(display=False) as all_of_it:
+                    before = model.encode(given[0])
+                    model.synthesize(model.relate(before, model.encode(given[1])), 0.5)
+                with FlopCounterMode(display=False) as once:
+                    model.encode(given[0])
+            self._operations[key] = all_of_it.get_total_flops() - once.get_total_flops()
+        size = given[0].element_size()
+        nbytes = sum(value.numel() for value in weights(spec.name).values()) * size + 3 * given[0].nbytes
+        return max(self._operations[key] / self.best.matmul[precision], nbytes / self.best.copy)
 
 
-def _timed(device: Device, model: Model, pair: list[torch.Tensor], floor: float, plain: float | None) -> Row:
-    """One in-between as a clip has it: each source frame encoded once, one of two neighbours anew."""
-    with torch.inference_mode(), _stream(device):
-        before = model.encode(pair[0])
-
-        def between() -> object:
-            return model.synthesize(model.relate(before, model.encode(pair[1])), 0.5)
-
-        taken = device.seconds(between, budget=2.0)
-    row: Row = {"ms": taken.median * 1e3, "frames per second": 1 / taken.median, "share of floor": floor / taken.median}
-    return row if plain is None else row | {"plain ms": plain * 1e3, "times as fast": plain / taken.median}
-
-
-def _stream(device: Device) -> torch.cuda.StreamContext:
-    """Graphs cannot be recorded on the default stream."""
-    return torch.cuda.stream(torch.cuda.Stream() if device.cuda else None)
-
-
-def _plain(device: Device, name: str, images: list[torch.Tensor]) -> float | None:
-    try:
-        way = network_speed.subject(name).plain
-        with torch.inference_mode(), torch.device(device.name):
-            return device.seconds(lambda: way(images[0], images[1], 0.5), budget=2.0).median
-    except (torch.OutOfMemoryError, RuntimeError):  # a plain forward made for the CPU, or too large: no comparison
-        return None
-
-
-def _operations(model: Model, pair: list[torch.Tensor]) -> float:
-    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
-        model.synthesize(model.relate(model.encode(pair[0]), model.encode(pair[1])), 0.5)
-    # Both frames were encoded; a clip encodes one a pair.
-    with torch.inference_mode(), FlopCounterMode(display=False) as once:
-        model.encode(pair[0])
-    return float(counter.get_total_flops() - once.get_total_flops())
+def stream(device: Device) -> torch.cuda.StreamContext:
+    """Within it work goes to a stream of its own, as in a filter."""
+    own = torch.cuda.Stream() if device.cuda else None
+    if own is not None:
+        own.wait_stream(torch.cuda.current_stream())
+    return torch.cuda.stream(own)
