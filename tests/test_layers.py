@@ -19,10 +19,13 @@ ROWS = (
     ("pipeline", "lane"),
     ("executors", "weights", "plugins", "decide", "tiling", "show", "protect", "properties", "fitting"),
     ("frames", "color", "ops"),
-    ("model", "timeline", "scene", "options", "cache", "errors", "hookspecs", "recursion", "allocation", "memory"),
-)
+    (
+        "model", "timeline", "scene", "options", "cache", "errors", "hookspecs", "recursion", "allocation", "memory",
+        "padding",
+    ),
+)  # fmt: skip
 # A backend knows the contract and what it computes with, not the filter it serves.
-BACKENDS_SEE = ("model", "recursion", "ops", "weights", "errors", "hookspecs", "frames.planes")
+BACKENDS_SEE = ("model", "padding", "recursion", "ops", "weights", "errors", "hookspecs", "frames.planes")
 FOLDERS = {"vsvfi": "vsvfi", "backends": "vsvfi.backends"}
 LIBRARY_OWNERS = {
     "cupy": ("vsvfi/ops/kernels.py",),

@@ -16,6 +16,7 @@ import vsvfi
 from vsvfi import plugins, testing
 from vsvfi.frames.planes import Planes
 from vsvfi.model import Explanation, Features, Model, ModelSpec, Motion, Task
+from vsvfi.padding import Padded, Padding
 from vsvfi.tiling import Tiled
 
 CPU = torch.device("cpu")
@@ -212,6 +213,14 @@ class SmallFlow(Good):
         return dataclasses.replace(good, flow_t1=good.flow_t1[:, ::2, ::2])
 
 
+class TakesPaddingForPicture(Good):
+    def padding(self, height, width):
+        return Padding(0, 0, 3, 2)
+
+    def encode(self, image):
+        return super().encode(self.padded(image).image if isinstance(image, Padded) else image)
+
+
 class Widens(Good):
     def plane(self, first, second):
         return super().plane(first, second).float()
@@ -234,6 +243,7 @@ BROKEN = {
     SplitDiffers: "stages_equal_interpolate",
     Remembers: "same_input_same_bytes",
     OneThread: "threads_do_not_matter",
+    TakesPaddingForPicture: "pictures_may_come_padded",
     WritesImages: "inputs_are_left_alone",
     WritesFeatures: "inputs_are_left_alone",
     OneBuffer: "inputs_are_left_alone",

@@ -20,13 +20,14 @@ from .errors import DeviceError
 from .frames import host
 from .frames.planes import Planes
 from .frames.transfer import HostTransfer, Ready, Transfer
+from .padding import Padded, Padding
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from .decide import Window
     from .frames.planes import ColorInfo, PlaneFormat
-    from .model import Explanation, Features, Image, Model, Motion
+    from .model import Explanation, Features, Image, Model, Motion, Source
     from .options import Options
 
 log = logging.getLogger("vsvfi")
@@ -135,13 +136,19 @@ class Lane:
             return Pair(motion)
         from . import protect
 
-        image0, image1 = (self._image(window, k, color[k]) for k in (0, 1))
+        image0, image1 = (self._picture(window, k, color[k], Padding()) for k in (0, 1))
         return Pair(motion, image0, image1, protect.protection(image0, image1))
 
     def _features(self, source: int, window: Window, offset: int, color: ColorInfo) -> Features:
         return self.features.get_or_compute(source, lambda: self.model.encode(self._image(window, offset, color)))
 
-    def _image(self, window: Window, offset: int, color: ColorInfo) -> Image:
+    def _image(self, window: Window, offset: int, color: ColorInfo) -> Source:
+        size = self.format.height, self.format.width
+        padding = self.model.padding(*size)
+        picture = self._picture(window, offset, color, padding)
+        return Padded(picture, size) if padding and not isinstance(picture, Planes) else picture
+
+    def _picture(self, window: Window, offset: int, color: ColorInfo, padding: Padding) -> Planes | Tensor:
         frame = window[offset]
         assert frame is not None, "both frames of a pair exist"
         planes = self.transfer.upload(host.view(frame, self.format, color))
@@ -149,7 +156,7 @@ class Lane:
             return planes
         from .color.from_planes import from_planes
 
-        return from_planes(planes, self.model.dtype)
+        return from_planes(planes, self.model.dtype, padding)
 
     def _retrying[T](self, make: Callable[[], T]) -> T:
         """Run `make`; out of memory, free what can be freed and try once more in tiles."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from .errors import NotExplainedError, OptionError, ShapeError
+from .padding import Padded, Padding, pad
 
 if TYPE_CHECKING:  # torch stays out until a model is built: listing models must be quick
     import torch
@@ -21,7 +22,10 @@ if TYPE_CHECKING:  # torch stays out until a model is built: listing models must
     from .frames.planes import Planes
 
 type Image = Tensor | Planes
-"""What a model reads and writes: (N, 3, H, W) RGB in [0, 1], or (layout "planes") the frame's own planes."""
+"""What a model writes: (N, 3, H, W) RGB in [0, 1], or (layout "planes") the frame's own planes."""
+
+type Source = Image | Padded
+"""What a model reads: an image, or one that already has around it what the model's `padding` says."""
 
 Task = Literal["interpolate", "transition", "translate", "stylize", "flow"]
 """What a model is for; see ModelSpec."""
@@ -199,7 +203,7 @@ class Model(ABC):
         return other
 
     @abstractmethod
-    def encode(self, image: Image) -> Features:
+    def encode(self, image: Source) -> Features:
         """Whatever one frame's image alone determines."""
 
     @abstractmethod
@@ -230,7 +234,21 @@ class Model(ABC):
         """
         return False
 
-    def timestep(self, t: float) -> Tensor:
+    def padding(self, height: int, width: int) -> Padding:
+        """What `encode` puts around pictures of this size; whoever makes them may do it in the same pass."""
+        return Padding()
+
+    def padded(self, image: Source) -> Padded:
+        """An image as `encode` wants it, with what `padding` says around it; one that has that comes back."""
+        if isinstance(image, Padded):
+            return image
+        import torch
+
+        assert isinstance(image, torch.Tensor), "layout is rgb"
+        height, width = image.shape[-2:]
+        return Padded(pad(image, self.padding(height, width)), (height, width))
+
+    def timestep(self, t: float | Tensor) -> Tensor:
         """A float32 tensor of no dimensions on the device that is t; a tensor, as executors hand in, comes back."""
         import torch
 

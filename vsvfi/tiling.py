@@ -15,7 +15,8 @@ from torch import Tensor
 
 from .errors import OptionError, ShapeError
 from .frames.planes import PlaneFormat, Planes
-from .model import Explanation, Features, Image, Model, Motion
+from .model import Explanation, Features, Image, Model, Motion, Source
+from .padding import Padded
 
 SMALLEST = 64
 """Pixels: a smaller tile is mostly overlap, and below the size networks were made for."""
@@ -85,8 +86,9 @@ class Tiled(Model):
         """The same tiles of the inner model with other option values."""
         return type(self)(self.inner.configured(**options), self.tile, self.overlap)
 
-    def encode(self, image: Image) -> TiledFeatures:
+    def encode(self, image: Source) -> TiledFeatures:
         """The inner model's features of each tile."""
+        assert not isinstance(image, Padded), "tiles are padded, the whole is not"
         grid = self._grid(image)
         if len(grid) == 1:
             return TiledFeatures(grid, (self.inner.encode(image),))

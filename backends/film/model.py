@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from vsvfi.errors import OptionError, ShapeError
-from vsvfi.model import Explanation, Features, Image, Model, ModelSpec, Motion
+from vsvfi.model import Explanation, Features, Model, ModelSpec, Motion, Source
+from vsvfi.padding import Padding
 from vsvfi.recursion import Pair, Recursion
 
 from . import checkpoint
@@ -72,14 +72,15 @@ class Film(Model):
             raise OptionError(f"recursive must be True or False, got {options['recursive']!r}")
         return super().configured(**options)
 
-    def encode(self, image: Image) -> FilmFeatures:
+    def padding(self, height: int, width: int) -> Padding:
+        """Zeros around; the odd row or column goes below and right, as published."""
+        return _around(height, width)
+
+    def encode(self, image: Source) -> FilmFeatures:
         """Image pyramid and features of every level."""
-        assert isinstance(image, Tensor), "layout is rgb"
-        size = (image.shape[-2], image.shape[-1])
-        top, left, bottom, right = padding(*size)
-        padded = functional.pad(image, (left, right, top, bottom)).contiguous(memory_format=torch.channels_last)
-        images = pyramid(padded)
-        return FilmFeatures(tuple(images[:FUSED]), tuple(self.net.extract(images)), size)
+        padded = self.padded(image)
+        images = pyramid(padded.image.contiguous(memory_format=torch.channels_last))
+        return FilmFeatures(tuple(images[:FUSED]), tuple(self.net.extract(images)), padded.size)
 
     def relate(self, features0: Features, features1: Features) -> FilmMotion:
         """Flow both ways, from the coarsest level to the finest."""
@@ -131,15 +132,14 @@ class Film(Model):
         return Explanation(flow_t0, flow_t1, torch.full_like(flow_t0[:1], 0.5))
 
 
-def padding(height: int, width: int) -> tuple[int, int, int, int]:
-    """(top, left, bottom, right) rows and columns of zeros; the odd one goes below and right, as published."""
+def _around(height: int, width: int) -> Padding:
     rows, columns = -height % _MULTIPLE, -width % _MULTIPLE
-    return rows // 2, columns // 2, rows - rows // 2, columns - columns // 2
+    return Padding(rows // 2, columns // 2, rows - rows // 2, columns - columns // 2, "constant")
 
 
 def _cropped(padded: Tensor, size: tuple[int, int]) -> Tensor:
-    top, left, _, _ = padding(*size)
-    return padded[..., top : top + size[0], left : left + size[1]]
+    around = _around(*size)
+    return padded[..., around.top : around.top + size[0], around.left : around.left + size[1]]
 
 
 def _said(features: FilmFeatures) -> str:

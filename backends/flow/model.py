@@ -10,7 +10,8 @@ import numpy as np
 
 from vsvfi.errors import ShapeError
 from vsvfi.frames.planes import Planes
-from vsvfi.model import Explanation, Features, Image, Model, ModelSpec, Motion
+from vsvfi.model import Explanation, Features, Image, Model, ModelSpec, Motion, Source
+from vsvfi.padding import Padded
 
 from . import compose
 from .estimate import Flows, estimate, grid_size, thumbnail
@@ -66,8 +67,9 @@ class Flow(Model):
         super().__init__(spec)
         cv2.setNumThreads(1)
 
-    def encode(self, image: Image) -> FlowFeatures:
+    def encode(self, image: Source) -> FlowFeatures:
         """Luma on the flow grid, in 8 bits; the planes are only referred to."""
+        assert not isinstance(image, Padded), "flow wants no padding"
         if isinstance(image, Planes):
             luma = _LUMA if image.format.family == "RGB" else (1.0,)
             pictures = [self._picture(image.arrays, luma, image.format.peak)]

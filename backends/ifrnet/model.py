@@ -13,11 +13,11 @@ from fractions import Fraction
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from vsvfi.errors import OptionError, ShapeError
-from vsvfi.model import Explanation, Features, Image, Model, ModelSpec, Motion
+from vsvfi.model import Explanation, Features, Model, ModelSpec, Motion, Source
 from vsvfi.ops.warp_blend import warp_blend
+from vsvfi.padding import Padding
 from vsvfi.recursion import Pair, Recursion
 
 from . import checkpoint
@@ -68,13 +68,10 @@ class IFRNet(Model):
             raise OptionError(f"recursive must be None, True or False, got {options['recursive']!r}")
         return super().configured(**options)
 
-    def encode(self, image: Image) -> IFRNetFeatures:
+    def encode(self, image: Source) -> IFRNetFeatures:
         """The frame, padded by its edge so that its scaled sides are multiples of 16."""
-        assert isinstance(image, Tensor), "layout is rgb"
-        size = (image.shape[-2], image.shape[-1])
-        top, left, bottom, right = self._padding(*size)
-        padded = functional.pad(image, (left, right, top, bottom), mode="replicate")
-        return IFRNetFeatures(padded.contiguous(memory_format=torch.channels_last), size)
+        padded = self.padded(image)
+        return IFRNetFeatures(padded.image.contiguous(memory_format=torch.channels_last), padded.size)
 
     def relate(self, features0: Features, features1: Features) -> IFRNetMotion:
         """Their features, less the mean of both."""
@@ -149,16 +146,16 @@ class IFRNet(Model):
     def _scaled(self, image: Tensor) -> tuple[int, int]:
         return int(image.shape[-2] * self._scale), int(image.shape[-1] * self._scale)
 
-    def _padding(self, height: int, width: int) -> tuple[int, int, int, int]:
-        """(top, left, bottom, right) rows and columns; the odd one goes below and right, as published."""
+    def padding(self, height: int, width: int) -> Padding:
+        """Rows and columns around; the odd one goes below and right, as published."""
         # Sides times the scale are to be multiples of 16.
         multiple = 16 * self._scale.denominator // math.gcd(16, self._scale.numerator)
         rows, columns = -height % multiple, -width % multiple
-        return rows // 2, columns // 2, rows - rows // 2, columns - columns // 2
+        return Padding(rows // 2, columns // 2, rows - rows // 2, columns - columns // 2)
 
     def _cropped(self, padded: Tensor, size: tuple[int, int]) -> Tensor:
-        top, left, _, _ = self._padding(*size)
-        return padded[..., top : top + size[0], left : left + size[1]]
+        around = self.padding(*size)
+        return padded[..., around.top : around.top + size[0], around.left : around.left + size[1]]
 
 
 def _frames(motion: IFRNetMotion) -> tuple[IFRNetFeatures, IFRNetFeatures]:

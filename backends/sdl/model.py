@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from vsvfi.errors import ShapeError
-from vsvfi.model import Features, Image, Model, ModelSpec, Motion
+from vsvfi.model import Features, Model, ModelSpec, Motion, Source
+from vsvfi.padding import Padding
 
 from . import checkpoint
 
@@ -55,11 +56,14 @@ class SDL(Model):
         super().__init__(spec, device, dtype)
         self.net = checkpoint.network(spec, weights, device, dtype)
 
-    def encode(self, image: Image) -> SDLFeatures:
+    def padding(self, height: int, width: int) -> Padding:
+        """To the right and below, the edge itself repeated: 012 becomes 012 210 012, as published."""
+        return Padding(0, 0, -height % self.spec.multiple, -width % self.spec.multiple, "symmetric")
+
+    def encode(self, image: Source) -> SDLFeatures:
         """The image, mirrored at its right and lower edge to multiples of 32."""
-        assert isinstance(image, Tensor), "layout is rgb"
-        size = (image.shape[-2], image.shape[-1])
-        return SDLFeatures(_padded(image, self.spec.multiple).contiguous(memory_format=torch.channels_last), size)
+        padded = self.padded(image)
+        return SDLFeatures(padded.image.contiguous(memory_format=torch.channels_last), padded.size)
 
     def relate(self, features0: Features, features1: Features) -> SDLMotion:
         """The encoder, and of the decoder what does not depend on t; a model of one image reads the first alone."""
@@ -82,16 +86,6 @@ class SDL(Model):
         time = self.timestep(t)
         height, width = motion.size
         return self.net.synthesize(motion.levels, time)[..., :height, :width].clamp(0, 1).contiguous()
-
-
-def _padded(image: Tensor, multiple: int) -> Tensor:
-    """The edge itself is repeated: 012 becomes 012 210 012, as published."""
-    for dim in (-2, -1):
-        length = image.shape[dim]
-        if length % multiple:
-            place = torch.arange(length + -length % multiple, device=image.device) % (2 * length)
-            image = image.index_select(dim, torch.minimum(place, 2 * length - 1 - place))
-    return image
 
 
 def _said(features: SDLFeatures) -> str:

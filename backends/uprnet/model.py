@@ -8,11 +8,11 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from vsvfi.errors import OptionError, ShapeError
-from vsvfi.model import Explanation, Features, Image, Model, ModelSpec, Motion
+from vsvfi.model import Explanation, Features, Model, ModelSpec, Motion, Source
 from vsvfi.ops.splat import splat
+from vsvfi.padding import Padding
 
 from . import checkpoint
 from .network import enlarged, running
@@ -107,14 +107,18 @@ class UPRNet(Model):
             levels = _levels(max(height, width))
         return levels, min(skipped, levels)
 
-    def encode(self, image: Image) -> UPRFeatures:
+    def padding(self, height: int, width: int) -> Padding:
+        """Grey to the right and below, so that every level has whole quarters."""
+        multiple = 2 << self.plan(height, width)[0]
+        return Padding(0, 0, -height % multiple, -width % multiple, "constant", 0.5)
+
+    def encode(self, image: Source) -> UPRFeatures:
         """The frame at every level's size, and its features there."""
-        assert isinstance(image, Tensor), "layout is rgb"
-        size = (image.shape[-2], image.shape[-1])
-        plan = self.plan(*size)
-        padded = _padded(image.to(self._search), 2 << plan[0])
-        images = (_shrunk(padded, k).contiguous(memory_format=torch.channels_last) for k in running(*plan))
-        return UPRFeatures(tuple(map(self._level, images)), plan, size)
+        padded = self.padded(image)
+        plan = self.plan(*padded.size)
+        picture = padded.image.to(self._search)
+        images = (_shrunk(picture, k).contiguous(memory_format=torch.channels_last) for k in running(*plan))
+        return UPRFeatures(tuple(map(self._level, images)), plan, padded.size)
 
     def relate(self, features0: Features, features1: Features) -> UPRMotion:
         """Flow both ways, from the coarsest level to the finest that is not skipped."""
@@ -163,12 +167,6 @@ class UPRNet(Model):
 def _levels(side: int) -> int:
     """ceil(log2(side / 448) + 3), and 1 where that is less."""
     return max(1, (8 * side - 1) // 448).bit_length()
-
-
-def _padded(image: Tensor, multiple: int) -> Tensor:
-    """Grey to the right and below."""
-    below, right = -image.shape[-2] % multiple, -image.shape[-1] % multiple
-    return functional.pad(image, (0, right, 0, below), value=0.5) if below or right else image
 
 
 def _shrunk(image: Tensor, k: int) -> Tensor:

@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
-from vsvfi.backends.sdl.model import _padded
 from vsvfi.backends.sdl.network import SDLNet
 
 from tests.backends.sdl import blending, built, frames, model, weights
 from vsvfi import testing
 from vsvfi.errors import NotExplainedError, OptionError, ShapeError, WeightsError
+from vsvfi.padding import Padding, pad
 from vsvfi.testing.pictures import pair, texture
 from vsvfi.tiling import Tiled
 from vsvfi.weights import registry
@@ -131,11 +131,11 @@ def test_tiles_leave_no_seam() -> None:
 
 
 def test_frames_are_mirrored_with_their_edge() -> None:
-    padded = _padded(torch.arange(3.0).expand(1, 1, 2, 3), 8)
+    padded = pad(torch.arange(3.0).expand(1, 1, 2, 3), Padding(0, 0, 6, 5, "symmetric"))
     assert padded[0, 0, 0].tolist() == [0, 1, 2, 2, 1, 0, 0, 1]
     assert torch.equal(padded, padded[:, :, :1].expand_as(padded))
     whole = torch.rand(1, 3, 32, 64)
-    assert _padded(whole, 32) is whole
+    assert model().padded(whole).image is whole
 
 
 def test_images_that_do_not_fit_are_refused() -> None:

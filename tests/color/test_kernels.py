@@ -15,8 +15,8 @@ from tests.cuda_on_cpu.shim import on_cpu  # noqa: F401
 from vsvfi.color import from_planes, to_planes
 from vsvfi.color.dither import offsets
 from vsvfi.color.matrices import code_range
-from vsvfi.color.padding import Padding, pad
 from vsvfi.frames.planes import ColorInfo, PlaneFormat, Planes
+from vsvfi.padding import Padding, pad
 
 FORMAT = PlaneFormat("YUV", "int", 8, (1, 1), 36, 20)
 COLOR = ColorInfo(1, False, 0)

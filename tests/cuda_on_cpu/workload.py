@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from vsvfi.color import from_planes, to_planes
-from vsvfi.color.padding import Padding
 from vsvfi.frames.planes import ColorInfo, PlaneFormat, Planes
 from vsvfi.ops import (
     backward_warp,
@@ -21,6 +20,7 @@ from vsvfi.ops import (
     splat_cuda,
     warp_blend,
 )
+from vsvfi.padding import Padding
 
 from .test_warping import LAYOUTS, moves, rand
 

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from ..frames.planes import Planes
+from ..padding import Padding, pad
 from . import on_device
 from .matrices import code_range, yuv_to_rgb
-from .padding import Padding, pad
 from .resample import upsample
 
 

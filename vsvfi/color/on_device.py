@@ -10,8 +10,8 @@ from torch import Tensor
 
 from ..frames.planes import ColorInfo, PlaneFormat, Planes
 from ..ops import kernels
+from ..padding import Padding
 from .matrices import code_range, luma_of_gray, rgb_to_yuv, yuv_to_rgb
-from .padding import Padding
 from .resample import siting
 
 _FAMILIES = {"YUV": 0, "RGB": 1, "GRAY": 2}

@@ -6,7 +6,8 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, Self
 
-from ..model import Explanation, Features, Image, Model, Motion
+from ..model import Explanation, Features, Image, Model, Motion, Source
+from ..padding import Padding
 
 
 class Staged(Model):
@@ -39,7 +40,11 @@ class Staged(Model):
         """See Model."""
         return self.around(self.inner.configured(**options))
 
-    def encode(self, image: Image) -> Features:
+    def padding(self, height: int, width: int) -> Padding:
+        """As the inner model."""
+        return self.inner.padding(height, width)
+
+    def encode(self, image: Source) -> Features:
         """See Model."""
         made: Features = self.run(self.inner.encode, (image,))
         return made

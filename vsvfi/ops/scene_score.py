@@ -37,8 +37,8 @@ def signature(planes: Planes) -> scene.Signature:
     name = f"thumbnail<{kernels.SAMPLES[f.dtype]}, {str(f.sample == 'int').lower()}>"
     for into, plane, (height, width, step_y, step_x) in zip(out, planes.data, fits, strict=True):
         sizes = [np.int32(number) for number in (height, width, step_y, step_x, rows, columns)]
-        rest = (np.int64(plane.stride(0)), *sizes, np.float32(f.peak))
-        kernels.launch("scene_score", name, rows * columns, plane, into, *rest)
+        peak, stride = np.float32(f.peak), np.int64(plane.stride(0))
+        kernels.launch("scene_score", name, rows * columns, plane, into, stride, *sizes, peak)
     return scene.signature_of(list(out.cpu().numpy()), f.family, floats=f.sample == "float")
 
 

@@ -32,6 +32,7 @@ CHECKS: tuple[Check, ...] = (
     contract.stages_equal_interpolate,
     contract.same_input_same_bytes,
     contract.threads_do_not_matter,
+    contract.pictures_may_come_padded,
     contract.inputs_are_left_alone,
     contract.time_goes_from_first_to_second,
     contract.a_still_picture_stays,

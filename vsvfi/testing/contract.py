@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..errors import NotExplainedError, OptionError, ShapeError
 from ..model import Model, Task
+from ..padding import Padded, pad
 from .compare import apart, check_image, close, encoded, made, refused, require, same, saying
 from .pictures import given, pair, sized, texture
 
@@ -102,6 +103,19 @@ def threads_do_not_matter(model: Model) -> None:
         jobs = [pool.submit(made, model, images, 0.4) for images in calls]
         together = [job.result() for job in jobs]
     require(all(map(same, alone, together)), "another thread got other bytes")
+
+
+def pictures_may_come_padded(model: Model) -> None:
+    """A picture that already has around it what `padding` says gives the same bytes: the filter hands it over so."""
+    images = [image.to(model.device, model.dtype) for image in given(model, 37, 50)]
+    height, width = images[0].shape[-2:]
+    around = model.padding(height, width)
+    if not around:
+        return
+    with torch.inference_mode():
+        features = [model.encode(Padded(pad(image, around), (height, width))) for image in images]
+        found = model.synthesize(model.relate(features[0], features[-1]), 0.5)
+    require(same(found, made(model, images, 0.5)), "an image that comes padded gave other bytes")
 
 
 def inputs_are_left_alone(model: Model) -> None:

@@ -1,12 +1,13 @@
-"""What surrounds a picture whose sides must be multiples of something."""
+"""What surrounds a picture whose sides must be multiples of something; torch arrives with the first picture."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +32,26 @@ class Padding:
         return any((self.top, self.left, self.bottom, self.right))
 
 
+@dataclass(frozen=True, slots=True)
+class Padded:
+    """A picture that is padded already: the filter makes it so in the pass that converts its planes.
+
+    Attributes:
+        image: (N, 3, H, W).
+        size: (height, width) of the picture in it.
+    """
+
+    image: Tensor
+    size: tuple[int, int]
+
+
 def pad(image: Tensor, padding: Padding) -> Tensor:
     """(N, C, H, W) with what surrounds it; a new tensor, contiguous, unless there is nothing to add."""
     if not padding:
         return image
     around = padding.left, padding.right, padding.top, padding.bottom
+    import torch
+
     if padding.rule == "constant":
         return torch.nn.functional.pad(image, around, value=padding.value)
     rows = _indices(image.shape[-2], padding.top, padding.bottom, padding.rule, image.device)
@@ -44,6 +60,8 @@ def pad(image: Tensor, padding: Padding) -> Tensor:
 
 
 def _indices(size: int, before: int, after: int, rule: str, device: torch.device) -> Tensor:
+    import torch
+
     at = torch.arange(-before, size + after, device=device)
     if rule == "replicate":
         return at.clamp(0, size - 1)
