@@ -20,8 +20,10 @@ from vsvfi.executors import run_with
 from vsvfi.executors.compiled import Compiled
 from vsvfi.executors.cuda_graph import Graphed, Recorder
 from vsvfi.executors.measured import Measured, Stopwatch
+from vsvfi.executors.recordable import Watch
 from vsvfi.executors.tree import put_together, take_apart
 from vsvfi.model import Model
+from vsvfi.ops import kernels
 from vsvfi.weights import registry
 
 MODELS: dict[str, Callable[[], Model]] = {
@@ -166,7 +168,7 @@ class Numbers(SDL):
 
     any_t = False
 
-    def timestep(self, t: float) -> Tensor:
+    def timestep(self, t: float | Tensor) -> Tensor:
         assert isinstance(t, float)
         return super().timestep(t)
 
@@ -280,7 +282,7 @@ def test_values_are_taken_apart_and_put_together() -> None:
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("engine", ["graph", "auto", "compile"])
+@pytest.mark.parametrize("engine", ["graph", "auto", pytest.param("compile", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", MODELS)
 def test_on_a_gpu(name: str, engine: str) -> None:
     model = moved(MODELS[name]())
@@ -290,7 +292,8 @@ def test_on_a_gpu(name: str, engine: str) -> None:
         expected = clip(model, pictures)
         found = clip(run_with(model, engine), pictures)
     stream.synchronize()
-    limit = 0.0 if engine != "compile" else 1e-4
+    # Without our kernels splats are summed by float atomics, in another order each time.
+    limit = 0.0 if engine != "compile" and kernels.usable(pictures[0]) else 1e-4
     assert all((a - b).abs().max() <= limit for a, b in zip(found, expected, strict=True))
 
 
@@ -307,8 +310,65 @@ def moved(model: Model) -> Model:
 @pytest.mark.gpu
 def test_the_recorder_and_the_stopwatch_on_a_gpu() -> None:
     x = torch.rand(1000, device="cuda")
+    torch.cuda.synchronize()
     with torch.cuda.stream(torch.cuda.Stream()):
         replay, (y,) = Recorder(torch.device("cuda", 0)).record(lambda: [x * 2])
         x.fill_(3.0)
         assert Stopwatch()(replay) > 0
         assert torch.equal(y, torch.full_like(y, 6.0))
+
+
+@pytest.mark.gpu
+def test_what_is_refused_leaves_the_device_as_it_was() -> None:
+    x = torch.rand(1000, device="cuda")
+    torch.cuda.synchronize()
+    recorder = Recorder(torch.device("cuda", 0))
+    with torch.cuda.stream(torch.cuda.Stream()):
+        with pytest.raises(RuntimeError, match="waits for the device"):
+            recorder.record(lambda: [x * x.sum().item()])
+        replay, (y,) = recorder.record(lambda: [x * 2])
+        replay()
+        assert torch.equal(y, x * 2)
+    torch.cuda.empty_cache()
+
+
+@pytest.mark.parametrize("inference", [True, False])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: x * x.sum().item(),
+        lambda x: x if x.sum() > 0 else -x,
+        lambda x: x[x > 0.5],
+        lambda x: x.masked_fill(x > 0.5, 0)[x.nonzero()],
+        lambda x: x.masked_select(x > 0.5),
+        lambda x: x.clone().index_put_((x > 0.5,), x.new_zeros(())),
+        lambda x: x.repeat_interleave(x.long()),
+        lambda x: x.unique(),
+    ],
+)
+def test_what_waits_is_seen_before_it_is_recorded(call: Callable[[Tensor], Tensor], inference: bool) -> None:
+    with torch.inference_mode(inference):
+        x = torch.rand(8)
+        with Watch(torch.device("cpu")), pytest.raises(RuntimeError, match="waits for the device"):
+            call(x)
+
+
+def test_memory_of_another_device_is_seen() -> None:
+    x, there = torch.rand(8), torch.rand(8, device="meta")
+    for call in (lambda: there + x.to("meta"), lambda: torch.zeros(3), lambda: torch.empty_like(there, device="cpu")):
+        with Watch(torch.device("meta")), pytest.raises(RuntimeError, match="has to do with a tensor on cpu"):
+            call()
+    with Watch(torch.device("meta")):
+        assert (there * torch.tensor(2.0)).shape == there.shape, "a number is a number"
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_our_models_can_be_recorded(name: str) -> None:
+    model = MODELS[name]()
+    a, b = images(2)
+    with torch.inference_mode():
+        expected = model.interpolate(a, b)
+        with Watch(torch.device("cpu")):
+            motion = model.relate(model.encode(a), model.encode(b))
+            made = model.synthesize(motion, torch.tensor(0.5) if model.any_t else 0.5)
+    assert torch.equal(made, expected)

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from ..model import Model
+from .recordable import Watch
 from .staged import Staged
 from .tree import put_together, take_apart
 
@@ -24,9 +25,6 @@ log = logging.getLogger("vsvfi")
 _MOST = 64
 """Graphs of one model: enough for a clip's stages, and for the timesteps of any usual rate where a model wants numbers.
 What is beyond runs eagerly."""
-
-_WARM = 2
-"""Runs before recording: kernels are compiled, libraries choose algorithms, tables are made."""
 
 _recording = threading.Lock()
 """Of the process: recording begins by waiting for the device, which would break another thread's recording off."""
@@ -54,7 +52,7 @@ class Recorder:
         """What replays `run`, and the tensors each replay writes. `run` itself is called a few times.
 
         Raises:
-            RuntimeError: something in `run` cannot be recorded, such as a copy from memory that is not pinned.
+            RuntimeError: something in `run` cannot be recorded: the host must know a result, or host memory is read.
         """
         # Shared by all graphs of one model: they run one after the other, and what one hands on is copied away.
         self._memory = self._memory or torch.cuda.graph_pool_handle()
@@ -65,7 +63,8 @@ class Recorder:
         with _recording:
             stream.wait_stream(current)
             with torch.cuda.stream(stream):
-                for _ in range(_WARM):
+                run()  # kernels are compiled, libraries choose algorithms, tables are made
+                with Watch(self._device):
                     run()
             # thread_local: other lanes go on launching and waiting meanwhile.
             with torch.cuda.graph(graph, pool=self._memory, stream=stream, capture_error_mode="thread_local"):
