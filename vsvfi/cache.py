@@ -116,9 +116,9 @@ def share_of(where: str, most: int | None = None) -> int:
 
     Args:
         where: the device.
-        most: bytes the process may take there; None: all it has.
+        most: bytes the process may take there; None: all that nobody else has taken.
     """
-    return min(memory.total(where), most or sys.maxsize) // _SHARE
+    return min(memory.available(where), most or sys.maxsize) // _SHARE
 
 
 def nbytes_of(value: object) -> int:

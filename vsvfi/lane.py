@@ -63,7 +63,7 @@ class Lane:
         self.format = format
         self.options = options
         self.transfer = _transfer(model, format)
-        most = memory.limit(options.vram)
+        most = memory.limit(options.vram, model.where)
         if most is not None:
             memory.hold(model.where, most)
         share, entries = share_of(model.where, most), _NEARBY + workers

@@ -15,30 +15,47 @@ LEAST = 256 << 20
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 
-def parse(name: str, value: object) -> int:
-    """Bytes, out of a number of them or a text like "6G", "512M".
+def parse(name: str, value: object) -> int | float:
+    """Bytes, out of a number of them or a text like "6G", "512M"; of "50%" the share, above 0 and at most 1.0.
 
     Raises:
-        OptionError: neither, or fewer than LEAST.
+        OptionError: neither, or fewer bytes than LEAST.
     """
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMG]?)(?:i?B)?", str(value).strip(), re.IGNORECASE)
+    wanted = f'{name} must be a number of bytes or a text like "6G", "512M" or "50%", got {value!r}'
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:([KMG]?)(?:i?B)?|(%))", str(value).strip(), re.IGNORECASE)
     if found is None or isinstance(value, bool) or not isinstance(value, (int, str)):
-        raise OptionError(f'{name} must be a number of bytes or a text like "6G" or "512M", got {value!r}')
-    size = int(float(found[1]) * _UNITS[found[2].upper()])
+        raise OptionError(wanted)
+    number = float(found[1])
+    if found[3]:
+        if not 0 < number <= 100:
+            raise OptionError(wanted)
+        return number / 100
+    size = int(number * _UNITS[found[2].upper()])
     if size < LEAST:
         raise OptionError(f"{name} must be at least {LEAST >> 20}M, got {value!r}")
     return size
 
 
-def limit(option: object) -> int | None:
+def check(option: object) -> None:
+    """Raise OptionError unless `limit` can say what is meant."""
+    _said(option)
+
+
+def limit(option: object, where: str) -> int | None:
     """Bytes that may be taken on a device; None: all it has.
 
     Args:
         option: what a user typed, None: VSVFI_VRAM decides.
+        where: the device: "cpu", "cuda:0".
 
     Raises:
         OptionError: see `parse`.
     """
+    said = _said(option)
+    return max(LEAST, int(said * total(where))) if isinstance(said, float) else said
+
+
+def _said(option: object) -> int | float | None:
     if option is not None:
         return parse("vram", option)
     said = os.environ.get(ENVIRONMENT)
@@ -54,6 +71,16 @@ def total(where: str) -> int:
     if hasattr(os, "sysconf"):
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return 8 << 30  # Windows has no sysconf: take a small machine
+
+
+def available(where: str) -> int:
+    """Bytes that nobody else has taken: of a CUDA device what is free and what is this process's; else `total`."""
+    if not where.startswith("cuda"):
+        return total(where)
+    import torch
+
+    device = torch.device(where)
+    return int(torch.cuda.mem_get_info(device)[0]) + torch.cuda.memory_reserved(device)
 
 
 def hold(where: str, most: int) -> None:

@@ -57,7 +57,7 @@ class Options:
             raise OptionError(f"protect must be True or False, got {self.protect!r}")
         if not isinstance(self.model_options, Mapping):
             raise OptionError(f"options must be a dict of the model's own options, got {self.model_options!r}")
-        memory.limit(self.vram)
+        memory.check(self.vram)
         _check_scale(self.scale)
         _check_static(self.static)
         _check_scene_change(self.scene_change)
