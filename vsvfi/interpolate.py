@@ -76,8 +76,8 @@ def Interpolate(
         engine: how a network is run: "eager": each operation launched as it comes; "graph": launches recorded once
             and replayed (CUDA); "compile": torch.compile, a minute or more at first; "auto": on CUDA the faster of
             the first two, measured on the first frames, elsewhere "eager".
-        vram: memory this process may take on each CUDA device, in bytes, "6G" or "50%"; what needs more is made in tiles,
-            and caches keep to a sixteenth each. On a CPU it bounds the caches alone. None: VSVFI_VRAM, else all.
+        vram: memory this process may take on each CUDA device, in bytes, "6G" or "50%"; what needs more is made in
+            tiles, and caches keep to a sixteenth each. On a CPU it bounds the caches alone. None: VSVFI_VRAM, else all.
         static: "hold": where neighbours are equal, the earlier comes back and nothing is computed; a number: equal
             to within this mean difference in 8-bit code values; "off": never.
         protect: keep what stands still on top of motion (subtitles, logos) from being warped.
