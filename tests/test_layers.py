@@ -14,14 +14,14 @@ import pytest
 ROWS = (
     ("__main__", "cli"),
     ("render", "evaluate", "train"),
-    ("interpolate", "transition", "loading", "testing"),
+    ("interpolate", "transition", "intake", "loading", "testing"),
     ("graph",),
-    ("pipeline", "lane"),
+    ("pipeline", "lane", "studio"),
     ("executors", "weights", "plugins", "decide", "tiling", "show", "protect", "properties", "fitting"),
     ("frames", "color", "ops"),
     (
         "model", "timeline", "scene", "options", "cache", "errors", "hookspecs", "recursion", "allocation", "memory",
-        "padding",
+        "padding", "picture",
     ),
 )  # fmt: skip
 # A backend knows the contract and what it computes with, not the filter it serves.

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from .model import Model as Model
     from .model import ModelSpec as ModelSpec
     from .model import Motion as Motion
+    from .transition import Stylize as Stylize
+    from .transition import Transition as Transition
+    from .transition import Translate as Translate
 
 _HOME = {
     "Interpolate": "interpolate",
@@ -27,9 +30,24 @@ _HOME = {
     "ModelSpec": "model",
     "Features": "model",
     "Motion": "model",
+    "Transition": "transition",
+    "Translate": "transition",
+    "Stylize": "transition",
 }
 
-__all__ = ["Features", "Interpolate", "Model", "ModelSpec", "Motion", "__version__", "hookimpl", "load"]
+__all__ = [
+    "Features",
+    "Interpolate",
+    "Model",
+    "ModelSpec",
+    "Motion",
+    "Stylize",
+    "Transition",
+    "Translate",
+    "__version__",
+    "hookimpl",
+    "load",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -64,3 +64,17 @@ def resized(image: Tensor, height: int, width: int) -> Tensor:
         return image
     wide = image.to(torch.float32)  # positions in half precision would be off by pixels
     return functional.interpolate(wide, (height, width), mode="bilinear", align_corners=False).to(image.dtype)
+
+
+def restored(image: Tensor, height: int, width: int) -> Tensor:
+    """A model's square brought back to a frame's size: bicubic, with a filter where it gets smaller; in [0, 1].
+
+    Args:
+        image: (N, 3, H, W), floating.
+        height: of the frame.
+        width: of the frame.
+    """
+    if tuple(image.shape[-2:]) == (height, width):
+        return image
+    wide = functional.interpolate(image.to(torch.float32), (height, width), mode="bicubic", antialias=True)
+    return wide.clamp_(0, 1).to(image.dtype)

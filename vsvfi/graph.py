@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import vapoursynth as vs
 
@@ -22,6 +22,8 @@ from .properties import Durations, write_properties
 from .timeline import MAX_FRAMES, Timeline, Uniform
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from .pipeline import Made, Pipeline
 
 log = logging.getLogger("vsvfi")
@@ -41,8 +43,20 @@ def build(clip: vs.VideoNode, pipeline: Pipeline, durations: Durations) -> vs.Vi
         pipeline: its engine.
         durations: how long source frames last.
     """
+    return assemble(
+        [remap(shifted(clip, offset), pipeline.timeline) for offset in pipeline.offsets], pipeline, durations
+    )
+
+
+def assemble(window: list[vs.VideoNode], pipeline: Pipeline, durations: Durations) -> vs.VideoNode:
+    """The output clip.
+
+    Args:
+        window: for each of the pipeline's offsets a clip whose frame n is the source frame that output frame n needs.
+        pipeline: its engine.
+        durations: how long source frames last.
+    """
     timeline = pipeline.timeline
-    window = [remap(shifted(clip, offset), timeline) for offset in pipeline.offsets]
     left = window[pipeline.offsets.index(0)]
     submit = left.std.ModifyFrame(window, _Submit(pipeline))
     fps = timeline.fps or Fraction(0)  # 0/1 is how a clip says that its rate varies
@@ -107,6 +121,20 @@ def shifted(clip: vs.VideoNode, offset: int) -> vs.VideoNode:
     return clip.std.Trim(length=1).std.Loop(size) + clip.std.Trim(last=last - size)
 
 
+def still(planes: Sequence[np.ndarray[Any, Any]], format: int) -> vs.VideoNode:
+    """A clip of one frame.
+
+    Args:
+        planes: (height, width) each, of the format's type; all of one size.
+        format: a preset without subsampling.
+    """
+    height, width = planes[0].shape
+    blank = vs.core.std.BlankClip(format=format, width=width, height=height, length=1)
+    frame = vs.core.create_video_frame(blank.format, width, height)
+    host.write(frame, planes)
+    return blank.std.ModifyFrame(blank, lambda n, f: frame)
+
+
 class _Node:
     """What both callbacks share: their frames by offset, and errors that name the filter."""
 
@@ -130,13 +158,15 @@ class _Node:
         try:
             return call()
         except Exception as error:
-            lane = self.pipeline.lane(self.pipeline.timeline.at(n))
-            where = "" if isinstance(error, FrameError) else f"frame {n} ({lane.model.spec.name}, {lane.device}): "
+            where, name = "", self.pipeline.name
+            if not isinstance(error, FrameError):
+                lane = self.pipeline.lane(self.pipeline.timeline.at(n))
+                where = f"frame {n} ({lane.model.spec.name}, {lane.device}): "
             what = str(error) or type(error).__name__
             if not isinstance(error, VsvfiError):
-                log.error("Interpolate: %s%s", where, what, exc_info=error)
+                log.error("%s: %s%s", name, where, what, exc_info=error)
             # Not `from error`: the core cuts a filter's message at 4096 bytes, and a chain of tracebacks comes first.
-            raise vs.Error(f"Interpolate: {where}{what}") from None
+            raise vs.Error(f"{name}: {where}{what}") from None
 
 
 class _Submit(_Node):
@@ -144,11 +174,11 @@ class _Submit(_Node):
 
     def __call__(self, n: int, f: vs.VideoFrame | list[vs.VideoFrame]) -> vs.VideoFrame:
         frames = f if isinstance(f, list) else [f]
-        window = self.window(n, frames)
-        self.guarded(n, lambda: self._submit(n, window))
+        self.guarded(n, lambda: self._submit(n, frames))
         return frames[0]
 
-    def _submit(self, n: int, window: dict[int, vs.VideoFrame | None]) -> None:
+    def _submit(self, n: int, frames: Sequence[vs.VideoFrame]) -> None:
+        window = self.window(n, frames)
         self.check(n, window)
         self.pipeline.submit(n, window)
 

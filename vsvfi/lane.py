@@ -113,7 +113,7 @@ class Lane:
 
     def _between(self, source: int, t: float, window: Window, color: tuple[ColorInfo, ColorInfo]) -> Planes:
         pair = self._pair(source, window, color)
-        image = self.model.synthesize(pair.motion, t)
+        image = self._synthesized(pair.motion, t)
         if pair.protection is not None:
             from . import protect
 
@@ -125,6 +125,9 @@ class Lane:
         from .color.to_planes import to_planes
 
         return to_planes(image, self.format, color[0], dither=self.options.dither, out=self.transfer.result())
+
+    def _synthesized(self, motion: Motion, t: float) -> Image:
+        return self.model.synthesize(motion, t)
 
     def _pair(self, source: int, window: Window, color: tuple[ColorInfo, ColorInfo]) -> Pair:
         return self.pairs.get_or_compute(source, lambda: self._relate(source, window, color))

@@ -62,7 +62,12 @@ class Pipeline:
         timeline: of the clip.
         format: of the clip.
         options: of the filter instance.
+
+    Attributes:
+        name: of the filter, as its errors begin.
     """
+
+    name = "Interpolate"
 
     def __init__(self, lanes: Sequence[Lane], timeline: Timeline, format: PlaneFormat, options: Options) -> None:
         self.lanes = lanes

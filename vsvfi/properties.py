@@ -63,7 +63,7 @@ def write_properties(
     if made.score is not None:
         props["VsvfiSceneScore"] = made.score
     _time(frame, n, position, window, timeline, durations)
-    if position.t:
+    if position.t and timeline.between:
         _scene_marks(frame, n, made, timeline)
 
 
@@ -83,7 +83,7 @@ def _time(
     assert left is not None, "every output frame has a source frame"
     start = durations.start(i, left)
     if start is not None and length is not None:
-        frame.props["_AbsoluteTime"] = start + float(position.t * length)
+        frame.props["_AbsoluteTime"] = start + (float(position.t * length) if timeline.between else 0.0)
 
 
 def _scene_marks(frame: vs.VideoFrame, n: int, made: Made, timeline: Timeline) -> None:

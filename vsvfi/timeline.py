@@ -26,7 +26,10 @@ def round_half_up(value: Fraction) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where an output frame sits: `t` of the way from source frame `source` to the next, 0 <= t < 1."""
+    """Where an output frame sits: `t` of the way from source frame `source` to the next, 0 <= t < 1.
+
+    Where t is an amount and no time (studio.py), it may lie elsewhere.
+    """
 
     source: int
     t: Fraction
@@ -39,11 +42,13 @@ class Timeline(ABC):
         num_source: frames of the source clip.
         num_frames: frames of the output.
         fps: output rate; None where it varies.
+        between: whether frames with a t lie between source frames in time.
     """
 
     num_source: int
     num_frames: int
     fps: Fraction | None
+    between = True
 
     @abstractmethod
     def at(self, n: int) -> Position:

@@ -29,36 +29,16 @@ def images(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what exists.")] = False,
 ) -> None:
     """Make the pictures between two pictures; A and B themselves come first and last."""
+    from ..picture import read
     from .failing import failing, refuse_existing
 
     with failing("images"):
         refuse_existing(out, overwrite=overwrite)
-        pictures = [_read(first), _read(second)]
+        pictures = [read(first), read(second)]
         _check(pictures, first, second)
         made = _between(pictures[0], pictures[1], steps, model, device)
         where = _write([pictures[0], *made, pictures[1]], out, fps, overwrite)
     typer.echo(f"{steps} pictures between {first.name} and {second.name}: {where}")
-
-
-def _read(path: Path) -> Picture:
-    """(H, W, 3) RGB, uint8 or uint16."""
-    import cv2
-    import numpy as np
-
-    from ..errors import OptionError
-
-    data = np.fromfile(path, np.uint8) if path.is_file() else None
-    picture = None if data is None else cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
-    if picture is None:
-        raise OptionError(f"cannot read {path}; give a picture such as a PNG or JPEG")
-    if picture.ndim == 2:
-        picture = picture[..., None].repeat(3, 2)
-    if picture.shape[2] == 4:
-        opaque = 255 if picture.dtype == np.uint8 else 65535
-        if picture[..., 3].min() < opaque:
-            raise OptionError(f"{path} is partly transparent; flatten it on a background first")
-        picture = picture[..., :3]
-    return np.ascontiguousarray(picture[..., ::-1])
 
 
 def _check(pictures: list[Picture], first: Path, second: Path) -> None:
@@ -119,12 +99,16 @@ def _folder(pictures: list[Picture], out: Path, overwrite: bool) -> None:
 def _animation(pictures: list[Picture], out: Path, fps: float) -> None:
     from PIL import Image
 
-    frames = [Image.fromarray(_eight(picture)) for picture in pictures]
+    from ..picture import eight_bit
+
+    frames = [Image.fromarray(eight_bit(picture)) for picture in pictures]
     frames[0].save(out, save_all=True, append_images=frames[1:], duration=1000 / fps, loop=0)
 
 
 def _video(pictures: list[Picture], out: Path, fps: float) -> None:
     import av
+
+    from ..picture import eight_bit
 
     height, width = pictures[0].shape[:2]
     with av.open(str(out), "w") as container:
@@ -134,11 +118,5 @@ def _video(pictures: list[Picture], out: Path, fps: float) -> None:
         stream.pix_fmt = "yuv444p" if height % 2 or width % 2 else "yuv420p"
         stream.options = {"crf": "16"}
         for picture in pictures:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(_eight(picture), format="rgb24")))
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(eight_bit(picture), format="rgb24")))
         container.mux(stream.encode(None))
-
-
-def _eight(picture: Picture) -> Picture:
-    import numpy as np
-
-    return picture if picture.dtype == np.uint8 else np.rint(picture / 257).astype(np.uint8)
