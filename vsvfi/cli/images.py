@@ -1,4 +1,4 @@
-"""`vsvfi images A B`: the pictures between two pictures, as files, a video or an animation."""
+"""`vsvfi images A [B]`: pictures that a model makes of one or two, as files, a video or an animation."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
+    from ..model import ModelSpec
+
     Picture = np.ndarray[Any, Any]
 
 _ANIMATED = {".gif", ".png", ".apng", ".webp"}
@@ -19,32 +21,55 @@ _VIDEO = {".mp4", ".mkv", ".mov", ".webm"}
 
 
 def images(
-    first: Annotated[Path, typer.Argument(metavar="A", help="Earlier picture.")],
-    second: Annotated[Path, typer.Argument(metavar="B", help="Later picture, of the same size.")],
+    first: Annotated[Path, typer.Argument(metavar="A", help="A picture: the earlier, or the one to be changed.")],
+    second: Annotated[Path | None, typer.Argument(metavar="B", help="The later picture, or the style.")] = None,
     out: Annotated[Path, typer.Option(help="A folder for PNGs, or out.mp4, out.gif ...")] = Path("between"),
-    steps: Annotated[int, typer.Option(min=1, max=1000, help="How many pictures to make in between.")] = 7,
-    model: Annotated[str, typer.Option(help="A name of `vsvfi models list`.")] = "flow",
+    steps: Annotated[int, typer.Option("--steps", "--num", min=1, max=1000, help="How many pictures to make.")] = 7,
+    model: Annotated[str, typer.Option(help="A name of `vsvfi models list`; it decides what is made.")] = "flow",
+    size: Annotated[
+        int, typer.Option(min=1, max=4096, help="Side of the squares, for models that take squares.")
+    ] = 512,
+    extend_t: Annotated[bool, typer.Option("--extend-t", help="Of one picture, amounts below 0 as well.")] = False,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1.")] = None,
     fps: Annotated[float, typer.Option(min=0.1, max=1000, help="Of a video or animation.")] = 24.0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what exists.")] = False,
 ) -> None:
-    """Make the pictures between two pictures; A and B themselves come first and last."""
+    """Make the pictures between two pictures, or of one by growing amounts, or of one in another's style."""
+    from .. import plugins
     from ..picture import read
     from .failing import failing, refuse_existing
 
     with failing("images"):
         refuse_existing(out, overwrite=overwrite)
-        pictures = [read(first), read(second)]
-        _check(pictures, first, second)
-        made = _between(pictures[0], pictures[1], steps, model, device)
-        where = _write([pictures[0], *made, pictures[1]], out, fps, overwrite)
-    typer.echo(f"{steps} pictures between {first.name} and {second.name}: {where}")
+        spec = plugins.spec(model)
+        paths = [first] if second is None else [first, second]
+        _check_number(spec, len(paths), extend_t)
+        pictures = [read(path) for path in paths]
+        if spec.task == "interpolate":
+            _check_alike(pictures, paths)
+        made = _made(spec, pictures, _amounts(spec, steps, extend_t), size, device)
+        where = _write(made, out, fps, overwrite)
+    said = {"interpolate": "between", "transition": "between"}.get(spec.task, "of")
+    count = len(_amounts(spec, steps, extend_t))
+    typer.echo(f"{count} pictures {said} {' and '.join(path.name for path in paths)}: {where}")
 
 
-def _check(pictures: list[Picture], first: Path, second: Path) -> None:
+def _check_number(spec: ModelSpec, given: int, extend_t: bool) -> None:
     from ..errors import OptionError
 
-    a, b = pictures
+    if spec.task == "flow":
+        raise OptionError(f"{spec.name} finds flow and makes no pictures")
+    if given != spec.inputs:
+        two = "two pictures, A and B" if spec.inputs == 2 else "one picture, A"
+        raise OptionError(f"{spec.name} takes {two}; got {given}")
+    if extend_t and spec.timestep_range[0] >= 0:
+        raise OptionError(f"{spec.name} takes no amounts below 0; leave --extend-t out")
+
+
+def _check_alike(pictures: list[Picture], paths: list[Path]) -> None:
+    from ..errors import OptionError
+
+    (a, b), (first, second) = pictures, paths
     if a.shape != b.shape:
         sizes = f"{a.shape[1]}x{a.shape[0]} and {b.shape[1]}x{b.shape[0]}"
         raise OptionError(f"{first.name} and {second.name} differ in size, {sizes}; scale one to the other first")
@@ -52,24 +77,47 @@ def _check(pictures: list[Picture], first: Path, second: Path) -> None:
         raise OptionError(f"{first.name} and {second.name} differ in depth; save both with 8 or both with 16 bits")
 
 
-def _between(a: Picture, b: Picture, steps: int, model: str, device: str | None) -> list[Picture]:
+def _amounts(spec: ModelSpec, steps: int, extend_t: bool) -> list[float]:
+    """As the authors' script of SDL has them: strictly between two pictures; of one from 0, or from below it."""
+    first = 1 if spec.inputs == 2 else -steps if extend_t else 0
+    return [k / (steps + 1) for k in range(first, steps + 1)]
+
+
+def _made(
+    spec: ModelSpec, pictures: list[Picture], amounts: list[float], size: int, device: str | None
+) -> list[Picture]:
+    """All pictures of the series; those between two have the two themselves, in the series' size, at their ends."""
     import numpy as np
     import torch
+    from rich.console import Console
+    from rich.progress import track
 
+    from ..fitting import fitted
     from ..loading import load
 
-    network = load(model, device=device)
-    peak = float(np.iinfo(a.dtype).max)
+    network = load(spec.name, device=device)
+    kind = pictures[0].dtype
+    peak = float(np.iinfo(kind).max)
 
     def tensor(picture: Picture) -> Tensor:
-        return torch.from_numpy(picture.astype(np.float32) / peak).permute(2, 0, 1)[None].contiguous()
+        values = picture.astype(np.float32) / float(np.iinfo(picture.dtype).max)
+        return torch.from_numpy(values).permute(2, 0, 1)[None].contiguous()
 
-    image0, image1 = tensor(a), tensor(b)
-    made = []
-    for k in range(1, steps + 1):
-        result = network.interpolate(image0, image1, k / (steps + 1))[0].permute(1, 2, 0).float().cpu().numpy()
-        made.append(np.rint(result.clip(0, 1) * peak).astype(a.dtype))
-    return made
+    def picture(image: Tensor) -> Picture:
+        values = image[0].permute(1, 2, 0).float().cpu().numpy()
+        whole: Picture = np.rint(values.clip(0, 1) * peak).astype(kind)
+        return whole
+
+    inputs = fitted(spec, *map(tensor, pictures), size=size)
+    with torch.inference_mode():
+        features = [network.encode(image.to(network.device, network.dtype)) for image in inputs]
+        motion = network.relate(features[0], features[-1])
+        console = Console(stderr=True)
+        shown = track(amounts, spec.name, console=console, transient=True, disable=not console.is_terminal)
+        made = [picture(network.synthesize(motion, t)) for t in shown]  # type: ignore[arg-type]
+    if spec.task not in ("interpolate", "transition"):
+        return made
+    return [picture(inputs[0]), *made, picture(inputs[1])]
 
 
 def _write(pictures: list[Picture], out: Path, fps: float, overwrite: bool) -> Path:
