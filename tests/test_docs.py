@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
+import vsvfi
 from vsvfi import hookspecs, plugins
 from vsvfi.cli.app import app
 
@@ -33,11 +34,23 @@ def test_every_option_with_its_default() -> None:
     assert not rows, f"options.md describes what does not exist: {rows}"
 
 
-def test_every_option_stands_in_the_docstring() -> None:
-    from vsvfi import Interpolate
+@pytest.mark.parametrize("function", ["Transition", "Translate", "Stylize"])
+def test_every_argument_of_what_is_made_whole(function: str) -> None:
+    page = read("transitions.md")
+    section = page[page.index(f"\n## {function}\n") :].split("\n## ")[1]
+    rows = dict(re.findall(r"^\| (`\w+`(?:, `\w+`)*) \| (`[^`]+`)? ?\|", section, re.MULTILINE))
+    listed = {name.strip("`"): shown.strip("`") for names, shown in rows.items() for name in names.split(", ")}
+    for name, parameter in inspect.signature(getattr(vsvfi, function)).parameters.items():
+        default = parameter.default
+        shown = "" if default is parameter.empty else f'"{default}"' if isinstance(default, str) else str(default)
+        assert listed.pop(name, None) == shown, f"transitions.md: `{name}` of {function} with default `{shown}`"
+    assert not listed, f"transitions.md describes what {function} does not have: {listed}"
 
-    text = inspect.getdoc(Interpolate) or ""
-    for name in inspect.signature(Interpolate).parameters:
+
+@pytest.mark.parametrize("function", ["Interpolate", "Transition", "Translate", "Stylize"])
+def test_every_option_stands_in_the_docstring(function: str) -> None:
+    text = inspect.getdoc(getattr(vsvfi, function)) or ""
+    for name in inspect.signature(getattr(vsvfi, function)).parameters:
         assert re.search(rf"^    {name}: ", text, re.MULTILINE), name
 
 
