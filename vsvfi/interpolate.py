@@ -10,9 +10,9 @@ from typing import Any
 
 import vapoursynth as vs
 
-from . import executors, graph, loading, plugins
+from . import executors, graph, intake
 from . import options as opt
-from .errors import ClipError, OptionError, VsvfiError
+from .errors import OptionError, VsvfiError
 from .frames import host
 from .lane import Lane
 from .model import Model
@@ -24,9 +24,6 @@ log = logging.getLogger("vsvfi")
 
 TWICE = Fraction(2)
 """The default factor: one object, so that a factor that was typed can be told from it."""
-
-SMALLEST = 16
-"""Pixels: below this no pyramid has anything to work with."""
 
 
 def Interpolate(
@@ -96,7 +93,7 @@ def Interpolate(
         vs.Error: "Interpolate: ...", saying what was wrong, what was expected and what to do.
     """
     try:
-        _check_clip(clip)
+        intake.check_clip(clip)
         wanted = opt.Options(
             scene_change=scene_change, on_scene_change=on_scene_change, static=static, protect=protect, dither=dither,
             show=show, scale=scale, tile=opt.parse_tile(tile), overlap=overlap, engine=engine, precision=precision,
@@ -113,20 +110,6 @@ def Interpolate(
     return graph.build(
         clip, Pipeline(lanes, timeline, host.plane_format(clip), wanted), Durations(graph.rate(clip), ends)
     )
-
-
-def _check_clip(clip: object) -> None:
-    if not isinstance(clip, vs.VideoNode):
-        raise ClipError(f"clip must be a VapourSynth clip (vs.VideoNode), got {type(clip).__name__}")
-    if clip.format is None or clip.format.color_family == vs.UNDEFINED or clip.width == 0 or clip.height == 0:
-        raise ClipError("the clip changes its format or size; convert it to one with core.resize first")
-    if getattr(clip, "gpu_resident", False):
-        raise ClipError("the clip's frames are in GPU memory; download them to the host first")
-    f = clip.format
-    if f.sample_type == vs.INTEGER and not 8 <= f.bits_per_sample <= 16:
-        raise ClipError(f"{f.name} is not supported; convert to 8 to 16 bit, half or float with core.resize first")
-    if min(clip.width, clip.height) < SMALLEST:
-        raise ClipError(f"the clip must be at least {SMALLEST}x{SMALLEST}, got {clip.width}x{clip.height}")
 
 
 def _times(timecodes: str | Path, clip: vs.VideoNode) -> list[Fraction]:
@@ -162,7 +145,7 @@ def _timeline(
 
 
 def _lane(clip: vs.VideoNode, model: str | Model, device: str | None, wanted: opt.Options) -> Lane:
-    chosen = _configured(_model(model, device, wanted, (clip.width, clip.height)), wanted)
+    chosen = intake.model_for(model, ["interpolate"], device, wanted, (clip.width, clip.height))
     if wanted.show not in (None, "scene") and type(chosen).explain is Model.explain:
         raise OptionError(f"{chosen.spec.name} has no flow or mask to show; show must be None or 'scene'")
     chosen = executors.run_with(chosen, wanted.engine)
@@ -171,22 +154,3 @@ def _lane(clip: vs.VideoNode, model: str | Model, device: str | None, wanted: op
 
         chosen = Tiled(chosen, wanted.tile, wanted.overlap)
     return Lane(chosen, host.plane_format(clip), wanted, vs.core.num_threads)
-
-
-def _model(model: str | Model, device: str | None, wanted: opt.Options, size: tuple[int, int]) -> Model:
-    if isinstance(model, Model):
-        loading.check_task(model.spec, "interpolate")
-        return model
-    if not isinstance(model, str):
-        raise OptionError(f"model must be a name or a Model from vsvfi.load, got {model!r}")
-    spec = loading.choose(device, size) if model == "auto" else plugins.spec(model)
-    loading.check_task(spec, "interpolate")
-    where = loading.resolve_device(device, spec)
-    return loading.shared(spec, where, loading.resolve_precision(wanted.precision, spec, where))
-
-
-def _configured(model: Model, wanted: opt.Options) -> Model:
-    if wanted.scale != 1.0 and model.spec.scales is None:
-        raise OptionError(f"{model.spec.name} has no scale; leave scale at 1.0")
-    scale = {"scale": wanted.scale} if model.spec.scales is not None else {}
-    return model.configured(**{**scale, **wanted.model_options})
