@@ -70,6 +70,7 @@ class Lane:
         self.features = Cache(share, entries)
         self.pairs = Cache(share, entries)
         self.workers = workers if model.spec.parallel else 1
+        self.in_work = max(self.transfer.ahead, self.workers)
         self._pool = ThreadPoolExecutor(self.workers, thread_name_prefix="vsvfi")
         # The threads end with the lane. Without waiting: the last reference may be dropped by one of them.
         weakref.finalize(self, self._pool.shutdown, wait=False).atexit = False

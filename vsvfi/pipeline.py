@@ -88,7 +88,7 @@ class Pipeline:
     @property
     def concurrency(self) -> int:
         """How many frames there should be in work at a time: enough that no device waits for the next one."""
-        return sum(max(2, lane.workers) for lane in self.lanes)
+        return sum(lane.in_work for lane in self.lanes)
 
     def submit(self, n: int, window: Window) -> None:
         """Queue output frame n; comes back at once."""

@@ -70,13 +70,13 @@ def test_nothing_is_allocated_for_a_frame_once_under_way() -> None:
     cuda = SlowCuda()
     transfer = CudaTransfer(cuda, FORMAT)
     begun = cuda.allocations
-    assert begun == 4 * 3 * 3, "four rings of three frames of three planes"
+    assert begun == 4 * 4 * 3, "four rings of four frames of three planes"
     for n in range(100):
         ready = between(transfer, cuda, n)
         right(ready, n)
         ready.release()
     assert cuda.allocations == begun
-    assert transfer.allocated == 4 * 3
+    assert transfer.allocated == 4 * 4
 
 
 def test_results_nobody_collects_take_buffers_and_give_them_back() -> None:
@@ -125,7 +125,7 @@ def test_uploading_does_not_wait_for_the_device() -> None:
     cuda = SlowCuda()
     transfer = CudaTransfer(cuda, FORMAT)
     between(transfer, cuda, 0)
-    assert cuda.allocations == 36
+    assert cuda.allocations == 48
     streams = [transfer._copy_in, transfer._compute, transfer._copy_out]
     assert [stream.done for stream in streams] == [0, 0, 0]
 

@@ -107,5 +107,5 @@ def test_pinned_buffers_are_reused() -> None:
             ready = transfer.download(transfer.upload(planes))
         seen.add(ready.wait().data[0].data_ptr())
         ready.release()
-    assert len(seen) <= 3
-    assert transfer.allocated == 12
+    assert len(seen) <= 4
+    assert transfer.allocated == 16

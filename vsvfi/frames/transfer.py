@@ -49,7 +49,13 @@ class Ready:
 
 
 class Transfer(ABC):
-    """How planes reach a model and how results come back. Used by a lane's workers, in the order of their jobs."""
+    """How planes reach a model and how results come back. Used by a lane's workers, in the order of their jobs.
+
+    Attributes:
+        ahead: so many frames in work at a time keep the device busy.
+    """
+
+    ahead = 2
 
     @abstractmethod
     def computing(self) -> AbstractContextManager[Any]:
