@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import random
+import threading
 
 import pytest
 import torch
@@ -128,6 +129,21 @@ def test_uploading_does_not_wait_for_the_device() -> None:
     assert cuda.allocations == 48
     streams = [transfer._copy_in, transfer._compute, transfer._copy_out]
     assert [stream.done for stream in streams] == [0, 0, 0]
+
+
+def test_buffers_may_come_back_in_the_middle_of_a_take() -> None:
+    """The garbage collector runs when it likes, also on the thread that holds the pool's lock."""
+    pool = Pool(lambda: (torch.zeros(1),), 1)
+
+    def collected() -> None:
+        with pool._lock:
+            pool.give((torch.ones(1),), None)
+
+    thread = threading.Thread(target=collected, daemon=True)
+    thread.start()
+    thread.join(5)
+    assert not thread.is_alive(), "it waits for itself"
+    assert [int(pool.take()[0][0]) for _ in range(2)] == [0, 1]
 
 
 def test_a_pool_gives_the_oldest_first() -> None:
