@@ -18,6 +18,7 @@ from vsvfi import plugins
 from vsvfi.testing.pictures import pair
 
 FAMILIES = {"ifrnet-s", "uprnet-base", "sdl-vfi-psnr", "film-l1"}
+"""Of each family with a published forward written plainly the quickest."""
 
 
 @pytest.fixture(scope="module")
@@ -43,16 +44,18 @@ def test_it_measures_everything_it_promises(run) -> None:
         assert row["ms"] > 0
         assert row["rival ms"] > 0, "every benchmark compares with something in the same run"
     assert {row["precision"] for row in report["models"]} == {"fp32", "fp16", "bf16"}
-    assert {row["model"] for row in report["models"]} == FAMILIES
+    assert {row["model"] for row in report["models"]} >= FAMILIES
     for row in report["models"]:
         assert row["frames per second"] > 0
-        assert row["plain ms"] > 0
+        assert row["model"] not in FAMILIES or row["plain ms"] > 0
         assert row["share of floor"] > 0
         assert row["off"] == 0, "stages give what the one call gives"
     [through] = report["filter"]
     assert through["filter / bare"] > 0
     assert 0 < through["submit ms"] < 5
-    assert {row["model"]: row["different results"] for row in report["determinism"]} == dict.fromkeys(FAMILIES, 1)
+    found = {row["model"]: row["different results"] for row in report["determinism"]}
+    assert set(found) >= FAMILIES
+    assert set(found.values()) == {1}
     assert report["memory"][0]["frames"] == 20
     assert {row["target"].split(",")[0] for row in report["targets"]} > {"backward_warp", "filter", "submit"}
     assert report["about"]["commit"]

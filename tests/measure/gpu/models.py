@@ -25,6 +25,9 @@ DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 SIZES = ((1080, 1920), (720, 1280), (2160, 3840))
 """(height, width), the one that counts most first."""
 
+QUICK = 700
+"""Cost up to which a network makes small frames on a CPU in a fraction of a second."""
+
 COMPILING = 100.0
 """Seconds that must be left before a network is compiled."""
 
@@ -34,7 +37,7 @@ def networks(device: Device) -> list[ModelSpec]:
     specs = [spec for spec in plugins.specs().values() if spec.layout == "rgb" and spec.task == "interpolate"]
     found: dict[object, ModelSpec] = {}
     for spec in sorted(specs, key=lambda spec: (spec.cost, -spec.quality)):
-        if spec.checkpoint:
+        if spec.checkpoint and not (device.quick and spec.cost > QUICK):
             found.setdefault((spec.family, not device.quick and frozenset(_shapes(spec).items())), spec)
     return list(found.values())
 
