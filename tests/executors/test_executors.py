@@ -215,6 +215,21 @@ def test_auto_takes_the_faster_one(replay: float, faster: bool) -> None:
     assert (recorder.replayed > before) is faster
 
 
+def test_auto_records_nothing_that_takes_long() -> None:
+    recorder, model = SameMemory(), ifrnet.model("ifrnet-s")
+    timed: list[float] = []
+
+    def stopwatch(run: Callable[[], object]) -> float:
+        run()
+        timed.append(150.0)
+        return timed[-1]
+
+    measured = Measured(model, Graphed(model, recorder), stopwatch)
+    assert all(map(torch.equal, clip(measured, images(3)), clip(model, images(3))))
+    assert recorder.recorded == 0
+    assert len(timed) == 3, "each stage once"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["ifrnet", "uprnet"])
 def test_compiled_stages_give_the_same_to_rounding(name: str, caplog) -> None:

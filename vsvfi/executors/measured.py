@@ -18,6 +18,9 @@ log = logging.getLogger("vsvfi")
 _RUNS = 5
 """Of each way; their median counts."""
 
+_LONG = 100.0
+"""Milliseconds: a stage that takes longer is not held up by launching, and a graph of it would hold much memory."""
+
 _GAIN = 0.97
 """A graph must be at least this much faster: it takes memory."""
 
@@ -71,8 +74,12 @@ class Measured(Staged):
     def _faster(self, stage: Callable[..., Any], arguments: tuple[Any, ...], t: float | None) -> bool:
         whole = arguments if t is None else (*arguments, t)
         ways: list[Callable[[], Any]] = [lambda: stage(*whole), lambda: self._graphed.run(stage, arguments, t)]
-        for way in ways:  # compiling, choosing algorithms, recording
-            way()
+        ways[0]()  # compiling, choosing algorithms
+        first = self._stopwatch(ways[0])
+        if first > _LONG:
+            log.info("%s.%s: %.0f ms eagerly, too long for a graph to matter", self.spec.name, stage.__name__, first)
+            return False
+        ways[1]()  # recording
         eager, replayed = (statistics.median(self._stopwatch(way) for _ in range(_RUNS)) for way in ways)
         log.info("%s.%s: %.2f ms eagerly, %.2f ms as a graph", self.spec.name, stage.__name__, eager, replayed)
         return replayed < eager * _GAIN
