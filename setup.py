@@ -85,7 +85,9 @@ setup(
     entry_points={
         "console_scripts": ["vsvfi = vsvfi.cli.app:main"],
         # Our own backends are registered the way somebody else's package would be.
-        "vsvfi": [f"{family} = vsvfi.backends.{family}" for family in ("flow", "ifrnet", "uprnet", "film", "sdl")],
+        "vsvfi": [
+            f"{family} = vsvfi.backends.{family}" for family in ("flow", "ifrnet", "uprnet", "film", "sdl", "gimmvfi")
+        ],
     },
     classifiers=[
         "Development Status :: 4 - Beta",

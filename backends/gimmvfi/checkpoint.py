@@ -1,0 +1,93 @@
+"""Official files: which keys and shapes they have, and how they get into our networks.
+
+GIMM-VFI's hold {"state_dict": ...}, RAFT's a flat dict with "module." before every key; both wrappers are taken off
+where files are read. The single-file conversions in safetensors hold the same keys. The norm of a strided shortcut is
+registered twice in RAFT, as norm3 and as downsample.1: the same tensor; where a file has two, downsample.1 counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+
+import torch
+from torch import Tensor, nn
+
+from vsvfi.errors import WeightsError
+from vsvfi.model import ModelSpec
+from vsvfi.weights.checkpoint import misfit
+
+from .network import Network
+from .raft import RAFT
+
+_MOTION = ("g_filter", "alpha_v", "alpha_fe", "cnn_encoder.", "res_conv.", "hyponet.")
+_SYNTHESIS = ("amt_init_decoder.", "amt_final_decoder.", "amt_update4_", "amt_comb_block.")
+_ESTIMATOR = "flow_estimator."
+_FIRST, _SECOND = ".downsample.1.", ".norm3."
+
+
+def expected(spec: ModelSpec) -> dict[str, tuple[int, ...]]:
+    """Official keys and their shapes."""
+    return dict(_published(spec.task == "flow"))
+
+
+def network(spec: ModelSpec, weights: Mapping[str, Tensor], device: torch.device, dtype: torch.dtype) -> Network:
+    """A whole model with these weights, for inference.
+
+    Raises:
+        WeightsError: keys or shapes are not those of this model; the message names some.
+    """
+    _check(spec, weights)
+    with torch.device("meta"):
+        net = Network()
+    return _filled(net, {_ours(key): value for key, value in weights.items()}, device, dtype)
+
+
+def estimator(spec: ModelSpec, weights: Mapping[str, Tensor], device: torch.device, dtype: torch.dtype) -> RAFT:
+    """RAFT with the weights of its own file, or with those inside a whole model's file, which were trained further.
+
+    Raises:
+        WeightsError: as for `network`.
+    """
+    if any(key.startswith(_ESTIMATOR) for key in weights):
+        weights = {key.removeprefix(_ESTIMATOR): v for key, v in weights.items() if key.startswith(_ESTIMATOR)}
+    _check(spec, weights)
+    with torch.device("meta"):
+        net = RAFT()
+    return _filled(net, weights, device, dtype)
+
+
+def _check(spec: ModelSpec, weights: Mapping[str, Tensor]) -> None:
+    differs = misfit(expected(spec), {key: tuple(value.shape) for key, value in weights.items()})
+    if differs:
+        raise WeightsError(f"these are not the weights of {spec.name}: {differs}")
+
+
+def _filled[M: nn.Module](net: M, weights: Mapping[str, Tensor], device: torch.device, dtype: torch.dtype) -> M:
+    # Copies, so that a caller's tensors stay his own; counters of batches stay whole numbers.
+    cast = {
+        key: value.detach().to(device, dtype if value.is_floating_point() else value.dtype, copy=True)
+        for key, value in weights.items()
+        if _SECOND not in key
+    }
+    net.load_state_dict(cast, strict=True, assign=True)
+    return net.requires_grad_(False).eval()
+
+
+@cache
+def _published(estimator_alone: bool) -> dict[str, tuple[int, ...]]:
+    with torch.device("meta"):
+        net: nn.Module = RAFT() if estimator_alone else Network()
+    found: dict[str, tuple[int, ...]] = {}
+    for key, value in net.state_dict().items():
+        name = key.removeprefix("gimm.").removeprefix("synthesis.")
+        found[name] = tuple(value.shape)
+        if _FIRST in name and ".cnet." in f".{name}":
+            found[name.replace(_FIRST, _SECOND)] = tuple(value.shape)
+    return found
+
+
+def _ours(key: str) -> str:
+    if key.startswith(_MOTION):
+        return f"gimm.{key}"
+    return f"synthesis.{key}" if key.startswith(_SYNTHESIS) else key

@@ -1,0 +1,28 @@
+"""GIMM-VFI-R put together, under the published keys: estimator, implicit motion, synthesis."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from .motion import GIMM
+from .raft import RAFT, Context
+from .synthesis import Frame, Synthesis
+
+
+class Network(nn.Module):
+    """All weights of one model."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.flow_estimator = RAFT()
+        self.gimm = GIMM()
+        self.synthesis = Synthesis()
+        self.amt_last_cproj = nn.Conv2d(128, 256, 1)
+        self.amt_second_last_cproj = nn.Conv2d(96, 128, 1)
+        self.amt_fproj = nn.Conv2d(256, 256, 1)
+
+    def frame(self, image: Tensor, context: Context) -> Frame:
+        """What synthesis needs of a frame (N, 3, h, w) in [0, 1]: both decoders enlarge its features, whatever t is."""
+        quarter = self.synthesis.amt_init_decoder.upsample(self.amt_last_cproj(context.eighth))
+        full = self.synthesis.amt_final_decoder.upsample(self.amt_second_last_cproj(context.quarter))
+        return Frame(2 * image - 1, quarter, full)

@@ -1,0 +1,52 @@
+"""What GIMM-VFI's tests share: weights of the recipe, and models made of them."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from vsvfi.backends.gimmvfi.estimator import RAFTFlow
+from vsvfi.backends.gimmvfi.model import GIMMVFI
+
+from tests.golden import recipe
+from vsvfi.weights import registry
+
+HERE = Path(__file__).resolve().parents[1] / "golden/gimmvfi"
+FACTS: dict = json.loads((HERE / "gimmvfi_r.json").read_text(encoding="utf-8"))
+"""Which recipe made the published answers."""
+CPU = torch.device("cpu")
+
+
+def shapes(name: str = "gimmvfi_r") -> dict[str, tuple[int, ...]]:
+    """The official file's keys."""
+    keys = json.loads((HERE / f"{name}.keys.json").read_text(encoding="utf-8"))
+    return {key: tuple(shape) for key, shape in keys.items()}
+
+
+@cache
+def weights() -> dict[str, Tensor]:
+    """Of the recipe: what the published answers were made with."""
+    made = recipe.fill_state_dict(shapes(), FACTS["gain_overrides"])
+    return {key: torch.from_numpy(value) for key, value in made.items()}
+
+
+@cache
+def model(name: str = "gimmvfi-r") -> GIMMVFI:
+    """With the weights of the recipe."""
+    return GIMMVFI(registry.known()[name], CPU, torch.float32, weights())
+
+
+@cache
+def estimator() -> RAFTFlow:
+    """With the weights inside the same file."""
+    return RAFTFlow(registry.known()["raft-gimm"], CPU, torch.float32, weights())
+
+
+def frames(height: int, width: int, seed: int = 0, n: int = 1) -> tuple[Tensor, Tensor]:
+    """As the published answers were made for."""
+    made = [recipe.make_frames(height, width, seed=seed + k) for k in range(n)]
+    first, second = (torch.stack([torch.from_numpy(pair[k]) for pair in made]) for k in (0, 1))
+    return first, second

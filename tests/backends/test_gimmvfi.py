@@ -1,0 +1,167 @@
+"""GIMM-VFI-R: the contract, what is done once a pair, and where the published code stops or answers nonsense."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+from vsvfi.backends.gimmvfi import raft
+from vsvfi.backends.gimmvfi.estimator import RAFTFlow
+from vsvfi.backends.gimmvfi.model import GIMMVFI
+from vsvfi.backends.gimmvfi.raft import Correlation
+
+from vsvfi import testing
+from vsvfi.cache import nbytes_of
+from vsvfi.errors import OptionError, WeightsError
+from vsvfi.weights import registry
+
+from .gimmvfi import CPU, estimator, frames, model, weights
+
+# Those that look at the picture want weights that were trained, and batches of odd sizes take minutes.
+SEEN = (
+    "spec_is_sane", "stages_equal_interpolate", "inputs_are_left_alone", "pictures_may_come_padded", "explanations_fit"
+)  # fmt: skip
+CONTRACT = [check for check in testing.checks(registry.known()["gimmvfi-r"]) if check.__name__ in SEEN]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("check", CONTRACT, ids=lambda check: check.__name__)
+def test_the_contract(check: testing.Check) -> None:
+    check(model())
+
+
+@pytest.mark.parametrize("check", testing.checks(registry.known()["raft-gimm"]), ids=lambda check: check.__name__)
+def test_the_estimator_s_contract(check: testing.Check) -> None:
+    check(estimator())
+
+
+def test_flow_is_found_once_a_pair(monkeypatch) -> None:
+    calls: list[str] = []
+
+    def counted(name: str, function):
+        def call(*arguments, **options):
+            calls.append(name)
+            return function(*arguments, **options)
+
+        return call
+
+    net = model().net
+    monkeypatch.setattr(net.flow_estimator, "flow", counted("flow", net.flow_estimator.flow))
+    monkeypatch.setattr(net.flow_estimator, "context", counted("context", net.flow_estimator.context))
+    monkeypatch.setattr(raft.correlation, "all_pairs", counted("volume", raft.correlation.all_pairs))
+    with torch.inference_mode():
+        motion = model().relate(*(model().encode(image) for image in frames(128, 128)))
+        for t in (0.25, 0.5, 0.75):
+            model().synthesize(motion, t)
+    assert calls.count("context") == 2
+    assert calls.count("flow") == 2, "once each way"
+    assert calls.count("volume") == 2, "one for both directions of the estimator, one for synthesis"
+
+
+def test_correlations_on_demand_give_the_same_frame(monkeypatch) -> None:
+    image0, image1 = frames(128, 160)
+    whole = model().interpolate(image0, image1, 0.5)
+    monkeypatch.setattr(Correlation.of.__func__, "__defaults__", (0,))
+    with torch.inference_mode():
+        motion = model().relate(model().encode(image0), model().encode(image1))
+        assert not motion.found.whole
+        made = model().synthesize(motion, 0.5)
+    assert (made - whole).abs().max() <= 1e-4
+
+
+def test_one_volume_serves_both_directions() -> None:
+    f0, f1 = torch.rand(1, 16, 16, 20), torch.rand(1, 16, 16, 20)
+    both, turned = Correlation.of(f0, f1), Correlation.of(f1, f0)
+    at = torch.rand(1, 2, 16, 20) * 16
+    assert torch.allclose(both.at(at, back=True), turned.at(at), atol=1e-5)
+    assert torch.allclose(both.at(at), turned.at(at, back=True), atol=1e-5)
+
+
+@torch.inference_mode()
+def test_equal_frames_have_no_motion_to_divide_by() -> None:
+    """The published code divides by the largest motion."""
+    zero = torch.zeros(1, 2, 128, 128)
+    latent = model().net.gimm.latent(zero, zero)
+    assert float(latent.scale) == 1.0
+    assert model().net.gimm(latent, torch.tensor(0.5)).isfinite().all()
+    image, _ = frames(128, 128)
+    assert model().interpolate(image, image, 0.5).isfinite().all()
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("size", [(16, 16), (40, 150)], ids=str)
+def test_small_frames_are_padded_instead_of_failing(size: tuple[int, int]) -> None:
+    """Published: an assertion, or NaN, below 128 pixels a side."""
+    made = model().interpolate(*frames(*size), 0.5)
+    assert made.shape == (1, 3, *size)
+    assert made.isfinite().all()
+
+
+@torch.inference_mode()
+def test_near_the_ends_of_the_interval() -> None:
+    """What is looked up lies at flow / t: published, t = 0 and 1 divide by zero."""
+    motion = model().relate(*(model().encode(image) for image in frames(128, 128)))
+    for t in (1e-6, 1 - 1e-6):
+        assert model().synthesize(motion, t).isfinite().all()
+
+
+def test_a_scale_that_is_no_whole_share_works() -> None:
+    """Published, 0.3 ends in an error of shapes."""
+    scaled = model().configured(scale=0.3)
+    assert scaled.small(256, 384) == (128, 128)
+    assert scaled.small(1088, 1920) == (336, 576)
+    assert model().small(256, 384) == (256, 384)
+    assert model().configured(scale=0.5).small(1088, 1920) == (544, 960)
+    assert scaled.interpolate(*frames(200, 264), 0.5).shape == (1, 3, 200, 264)
+    with pytest.raises(OptionError, match=r"scale must be from 0\.125 to 1 for gimmvfi-r"):
+        model().configured(scale=1.5)
+
+
+def test_caches_can_count_what_is_kept() -> None:
+    with torch.inference_mode():
+        features = model().encode(frames(128, 128)[0])
+    pixels = 128 * 128
+    per_pixel = 3 + 3 + 64 + 128 / 16 + 96 / 16 + (256 + 256 + 128 + 128 + 128) / 64
+    # Slices of one tensor keep all of it: the context's two halves lie in one.
+    assert nbytes_of(features) == pytest.approx(4 * pixels * per_pixel, rel=0.02)
+
+
+def test_other_weights_are_refused() -> None:
+    spec = registry.known()["gimmvfi-r"]
+    with pytest.raises(WeightsError, match="these are not the weights of gimmvfi-r: it lacks alpha_v"):
+        GIMMVFI(spec, CPU, torch.float32, {k: v for k, v in weights().items() if k != "alpha_v"})
+    with pytest.raises(WeightsError, match="these are not the weights of raft-gimm"):
+        RAFTFlow(registry.known()["raft-gimm"], CPU, torch.float32, {"fnet.conv1.bias": torch.zeros(64)})
+
+
+def test_of_the_norm_that_is_registered_twice_the_second_counts() -> None:
+    changed = dict(weights())
+    key = "flow_estimator.cnet.layer2.0.norm3.weight"
+    changed[key] = changed[key] * 7
+    other = GIMMVFI(registry.known()["gimmvfi-r"], CPU, torch.float32, changed)
+    mine, theirs = (net.net.flow_estimator.cnet.state_dict() for net in (model(), other))
+    assert all(torch.equal(value, theirs[name]) for name, value in mine.items())
+
+
+def test_an_estimator_makes_no_frames() -> None:
+    with pytest.raises(OptionError, match="raft-gimm finds flow and makes no images; relate gives its flow01"):
+        estimator().interpolate(*frames(128, 128), 0.5)
+
+
+class Stage(torch.nn.Module):
+    """A frame's features, and motion at t: what runs once a frame, and once an in-between."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = model().net
+
+    def forward(self, image: Tensor, code: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+        return self.net.flow_estimator.context(image).fmap, self.net.gimm.hyponet(code, t)
+
+
+def test_it_traces_whole() -> None:
+    stage, inputs = Stage(), (torch.rand(1, 3, 64, 64), torch.rand(1, 32, 24, 24), torch.tensor(0.5))
+    run = torch.compile(stage, fullgraph=True, backend="eager")
+    with torch.no_grad():
+        for traced, plain in zip(run(*inputs), stage(*inputs), strict=True):
+            assert torch.equal(traced, plain)
