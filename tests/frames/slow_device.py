@@ -29,29 +29,35 @@ class SlowEvent:
 class SlowStream:
     def __init__(self, device: SlowCuda) -> None:
         self.device = device
-        self.work: deque[Callable[[], None]] = deque()
+        self.work: deque[Callable[[], None] | SlowEvent] = deque()
         self.queued = self.done = 0
-        self.busy = False
+        self.waits = False
 
-    def queue(self, work: Callable[[], None]) -> None:
+    def queue(self, work: Callable[[], None] | SlowEvent) -> None:
         self.work.append(work)
         self.queued += 1
 
     def wait_event(self, event: SlowEvent) -> None:
-        self.queue(event.synchronize)
+        self.queue(event)
 
     def run_to(self, position: int) -> None:
         while self.done < position:
-            assert not self.busy, "streams wait for each other"
+            assert not self.waits, "streams wait for each other"
             self.device.disturb()
-            self.step()
+            first = self.work[0] if self.done < position else None
+            if isinstance(first, SlowEvent):
+                self.waits = True
+                first.synchronize()
+                self.waits = False
+            if first is not None:
+                self.step()
 
     def step(self) -> None:
-        """The next piece of work, unless the stream is in the middle of one (a wait)."""
-        if self.work and not self.busy:
-            self.busy = True
-            self.work.popleft()()
-            self.busy = False
+        """The next piece of work, unless that is to wait for what has not happened."""
+        if self.work and (not isinstance(self.work[0], SlowEvent) or self.work[0].query()):
+            work = self.work.popleft()
+            if not isinstance(work, SlowEvent):
+                work()
             self.done += 1
 
 
@@ -75,7 +81,7 @@ class SlowCuda:
             return
         self.disturbing = True
         for stream in self.random.sample(self.streams, len(self.streams)):
-            for _ in range(self.random.randrange(6)):
+            for _ in range(self.random.choice((0, 2, 5, 50))):
                 stream.step()
         self.disturbing = False
 
@@ -94,6 +100,9 @@ class SlowCuda:
 
     def memory(self, size: tuple[int, int], dtype: torch.dtype, writer: SlowStream, reader: SlowStream) -> Tensor:
         return self.pinned(size, dtype)
+
+    def read_by(self, memory: Tensor, reader: SlowStream) -> None:
+        pass
 
     def copy(self, target: Tensor, source: Tensor) -> None:
         assert self.current is not None, "a copy must be queued on a stream"

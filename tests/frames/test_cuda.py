@@ -67,6 +67,19 @@ def test_results_are_right_however_late_the_device_is(seed: int) -> None:
             ready.release()
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_a_source_may_be_handed_on_as_it_is(seed: int) -> None:
+    """Its memory is used again only when its copy to the host is over."""
+    cuda = SlowCuda(seed)
+    transfer = CudaTransfer(cuda, FORMAT)
+    held = []
+    for n in range(40):
+        with transfer.computing():
+            held.append(transfer.download(transfer.upload(source(n))))
+    for n, ready in enumerate(held):
+        assert all(map(torch.equal, ready.wait().data, source(n).data)), n
+
+
 def test_nothing_is_allocated_for_a_frame_once_under_way() -> None:
     cuda = SlowCuda()
     transfer = CudaTransfer(cuda, FORMAT)
@@ -120,6 +133,31 @@ def test_a_missing_wait_would_show(monkeypatch, name: str, broken) -> None:
         return not all(equal(ready, n) for n, ready in enumerate(held))
 
     assert any(wrong(seed) for seed in range(5))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_results_that_are_dropped_harm_no_others(seed: int) -> None:
+    """Their copies may still be on the way when their memory is used again."""
+    cuda = SlowCuda(seed)
+    transfer = CudaTransfer(cuda, FORMAT)
+    for n in range(0, 120, 3):
+        kept = [between(transfer, cuda, n + k) for k in range(3)][::2]
+        right(kept[1], n + 2)
+        right(kept[0], n)
+    assert transfer.allocated <= 4 * 4 + 2
+
+
+def test_computing_may_be_far_ahead_of_downloads() -> None:
+    cuda = SlowCuda()
+    transfer = CudaTransfer(cuda, FORMAT)
+    held = []
+    for n in range(10):
+        held.append(between(transfer, cuda, n))
+        for _ in range(100):  # all but the downloads, as far as they may
+            transfer._copy_in.step()
+            transfer._compute.step()
+    for n, ready in enumerate(held):
+        right(ready, n)
 
 
 def test_uploading_does_not_wait_for_the_device() -> None:

@@ -64,6 +64,10 @@ class Cuda:
         memory.record_stream(reader)
         return memory
 
+    def read_by(self, memory: Tensor, reader: Any) -> None:
+        """Tell torch's allocator, before `memory` is let go of, of another stream that reads it."""
+        memory.record_stream(reader)
+
     def copy(self, target: Tensor, source: Tensor) -> None:
         """Queue a copy between pinned and device memory on the current stream."""
         target.copy_(source, non_blocking=True)
@@ -139,16 +143,19 @@ class CudaTransfer(Transfer):
 
     def download(self, planes: Planes, *, pooled: bool = False) -> Ready:
         """Start the copy to pinned memory. See Transfer."""
-        staged = self._staged_down.take_done()
+        staged, _ = self._staged_down.take()  # written by one stream alone, so in order
         self._copy_out.wait_event(self._cuda.event(self._compute))
         with self._cuda.on(self._copy_out):
             for into, plane in zip(staged, planes.data, strict=True):
                 self._cuda.copy(into, plane)
-                if not pooled:
-                    plane.record_stream(self._copy_out)  # torch's allocator must not give it away before
         done = self._cuda.event(self._copy_out)
         if pooled:
             self._results.give(planes.data, done)
+        else:
+            for plane in planes.data:
+                self._cuda.read_by(plane, self._copy_out)
+            # They may be a source's own, which is used again in the order of the compute stream.
+            self._compute.wait_event(done)
         host = Planes(planes.format, planes.color, staged)
         return Ready(host, done, lambda: self._staged_down.give(staged, done))
 
