@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -130,5 +131,5 @@ class Lateral(nn.Module):
         return x + self.layers(x)  # type: ignore[no-any-return]
 
 
-def _conv(inputs: int, outputs: int, padding: str = "zeros") -> nn.Conv2d:
+def _conv(inputs: int, outputs: int, padding: Literal["zeros", "reflect"] = "zeros") -> nn.Conv2d:
     return nn.Conv2d(inputs, outputs, 3, 1, 1, padding_mode=padding)

@@ -119,7 +119,8 @@ class Synthesis(nn.Module):
             warped0, warped1 = backward_warp(image0, flow0), backward_warp(image1, flow1)
             made.append(torch.lerp(warped1, warped0, share) + rest)
         merged = torch.stack(made).mean(0) + self.amt_comb_block(torch.cat(made, 1))
-        return ((merged + 1) / 2).clamp(0, 1)
+        image: Tensor = ((merged + 1) / 2).clamp(0, 1)
+        return image
 
 
 def looked_up(found: Correlation, flow: Tensor, t: Tensor) -> Tensor:

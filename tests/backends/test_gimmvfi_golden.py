@@ -98,8 +98,8 @@ def test_an_odd_size_and_a_batch(whole: Path) -> None:
     for t in (25, 50):
         assert off(model().synthesize(odd, t / 100)[0], known[f"img_0{t}"]) <= IMAGE
     both = frames(128, 160, seed=1, n=2)
-    for k, t in enumerate((0.25, 0.75)):
-        made = model().interpolate(*both, t)
+    for k, each in enumerate((0.25, 0.75)):
+        made = model().interpolate(*both, each)
         assert off(made[k, :, ::2, ::2], known["batch2_img_sub2"][k]) <= IMAGE
 
 

@@ -49,7 +49,7 @@ def made(folder: Path, out: Path, task: str) -> list[np.ndarray]:
     second = {"vfi": ["b.png"], "morphing": ["c.png"], "style_transfer": ["style.png"]}.get(task, [])
     run("images", *(folder / name for name in ("a.png", *second)), "--model", model, *options, "--out", out)
     files = sorted(out.iterdir())
-    pictures = [cv2.imread(str(file))[..., ::-1] for file in files]
+    pictures = [np.asarray(cv2.imread(str(file)))[..., ::-1] for file in files]
     return pictures[first : len(pictures) - first]
 
 

@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from tests.golden import recipe
 from vsvfi import plugins
 
-FAMILIES = ("ifrnet", "uprnet", "film", "sdl")
+FAMILIES = ("ifrnet", "uprnet", "film", "sdl", "gimmvfi")
 NETWORKS = [spec.name for spec in plugins.specs().values() if spec.family in FAMILIES and spec.task == "interpolate"]
 DEMO = Path(__file__).parents[2] / "demo/demo.mp4"
 FACTORS = ("2", "2.5")
@@ -62,7 +62,7 @@ def test_every_network_through_vspipe_at_an_odd_size(installed: Path, tmp_path: 
         stream = box.streams.video[0]
         assert (stream.width, stream.height, stream.format.name) == (70, 50, "yuv420p10le")
         frames = [frame.to_ndarray() for frame in box.decode(stream)]
-    assert len(NETWORKS) == 14
+    assert len(NETWORKS) == 16
     assert len(frames) == len(NETWORKS) * len(FACTORS) * BETWEEN
     for k, name in enumerate(NETWORKS):
         twice = frames[2 * k * BETWEEN : (2 * k + 1) * BETWEEN]
