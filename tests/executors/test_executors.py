@@ -118,6 +118,14 @@ def test_two_streams_do_not_share_memory() -> None:
     assert torch.equal(made[1], model.interpolate(a, c))
 
 
+def test_what_a_stage_hands_on_takes_no_second_place() -> None:
+    graphed = Graphed(uprnet.model("base"), SameMemory())
+    with torch.inference_mode():
+        features = [graphed.encode(picture) for picture in images(2)]
+        motion = graphed.relate(*features)
+    assert motion.features1.levels[0].full is features[1].levels[0].full
+
+
 def test_what_cannot_be_recorded_runs_as_it_comes(caplog) -> None:
     class Refusing(SameMemory):
         def record(self, run: Callable[[], list[Tensor]]) -> tuple[Callable[[], None], list[Tensor]]:
