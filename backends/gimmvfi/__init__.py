@@ -1,4 +1,4 @@
-"""GIMM-VFI: optical flow carried to any t by an implicit function, frames merged along it; and its flow estimator."""
+"""GIMM-VFI: optical flow carried to any t by an implicit function, frames merged along it; and its flow estimators."""
 
 from __future__ import annotations
 
@@ -14,14 +14,11 @@ if TYPE_CHECKING:
 
     from vsvfi.model import Model, ModelSpec
 
-_VARIANTS = ("r", "r-p", "raft")
-"""Those built on RAFT; the rows of FlowFormer's are known, but nothing here runs them."""
-
 
 @hookimpl
 def vsvfi_models() -> list[ModelSpec]:
-    """The family's rows of models.yaml that can be made."""
-    return [spec for spec in registry.family("gimmvfi") if spec.variant in _VARIANTS]
+    """The family's rows of models.yaml."""
+    return registry.family("gimmvfi")
 
 
 @hookimpl
@@ -32,9 +29,9 @@ def vsvfi_build(
     if spec.family != "gimmvfi":
         return None
     if spec.task == "flow":
-        from .estimator import RAFTFlow
+        from .estimator import FlowEstimator
 
-        return RAFTFlow(spec, device, dtype, weights)
+        return FlowEstimator(spec, device, dtype, weights)
     from .model import GIMMVFI  # torch arrives here, not at import
 
     return GIMMVFI(spec, device, dtype, weights)
@@ -43,7 +40,7 @@ def vsvfi_build(
 @hookimpl
 def vsvfi_checkpoint(spec: ModelSpec) -> Checkpoint | None:
     """The official keys and shapes."""
-    if spec.family != "gimmvfi" or spec.variant not in _VARIANTS:
+    if spec.family != "gimmvfi":
         return None
     from . import checkpoint
 

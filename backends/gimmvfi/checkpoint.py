@@ -1,8 +1,9 @@
 """Official files: which keys and shapes they have, and how they get into our networks.
 
-GIMM-VFI's hold {"state_dict": ...}, RAFT's a flat dict with "module." before every key; both wrappers are taken off
-where files are read. The single-file conversions in safetensors hold the same keys. The norm of a strided shortcut is
-registered twice in RAFT, as norm3 and as downsample.1: the same tensor; where a file has two, downsample.1 counts.
+GIMM-VFI's hold {"state_dict": ...}, RAFT's and FlowFormer's a flat dict with "module." before every key; both wrappers
+are taken off where files are read. The single-file conversions in safetensors hold the same keys. The norm of a strided
+shortcut is registered twice in RAFT, as norm3 and as downsample.1: the same tensor; where a file has two, downsample.1
+counts.
 """
 
 from __future__ import annotations
@@ -17,18 +18,21 @@ from vsvfi.errors import WeightsError
 from vsvfi.model import ModelSpec
 from vsvfi.weights.checkpoint import misfit
 
+from .flowformer import FlowFormer
 from .network import Network
 from .raft import RAFT
 
 _MOTION = ("g_filter", "alpha_v", "alpha_fe", "cnn_encoder.", "res_conv.", "hyponet.")
 _SYNTHESIS = ("amt_init_decoder.", "amt_final_decoder.", "amt_update4_", "amt_comb_block.")
 _ESTIMATOR = "flow_estimator."
+_ON_FLOWFORMER = ("f", "f-p", "flowformer")
+"""Variants; the others are on RAFT."""
 _FIRST, _SECOND = ".downsample.1.", ".norm3."
 
 
 def expected(spec: ModelSpec) -> dict[str, tuple[int, ...]]:
     """Official keys and their shapes."""
-    return dict(_published(spec.task == "flow"))
+    return dict(_published(spec.variant in _ON_FLOWFORMER, spec.task == "flow"))
 
 
 def network(spec: ModelSpec, weights: Mapping[str, Tensor], device: torch.device, dtype: torch.dtype) -> Network:
@@ -39,12 +43,14 @@ def network(spec: ModelSpec, weights: Mapping[str, Tensor], device: torch.device
     """
     _check(spec, weights)
     with torch.device("meta"):
-        net = Network()
+        net = Network(_inside(spec))
     return _filled(net, {_ours(key): value for key, value in weights.items()}, device, dtype)
 
 
-def estimator(spec: ModelSpec, weights: Mapping[str, Tensor], device: torch.device, dtype: torch.dtype) -> RAFT:
-    """RAFT with the weights of its own file, or with those inside a whole model's file, which were trained further.
+def estimator(
+    spec: ModelSpec, weights: Mapping[str, Tensor], device: torch.device, dtype: torch.dtype
+) -> RAFT | FlowFormer:
+    """RAFT or FlowFormer with its own file's weights, or with those inside a whole model's file, trained further.
 
     Raises:
         WeightsError: as for `network`.
@@ -53,8 +59,12 @@ def estimator(spec: ModelSpec, weights: Mapping[str, Tensor], device: torch.devi
         weights = {key.removeprefix(_ESTIMATOR): v for key, v in weights.items() if key.startswith(_ESTIMATOR)}
     _check(spec, weights)
     with torch.device("meta"):
-        net = RAFT()
+        net = _inside(spec)()
     return _filled(net, weights, device, dtype)
+
+
+def _inside(spec: ModelSpec) -> type[RAFT | FlowFormer]:
+    return FlowFormer if spec.variant in _ON_FLOWFORMER else RAFT
 
 
 def _check(spec: ModelSpec, weights: Mapping[str, Tensor]) -> None:
@@ -75,9 +85,10 @@ def _filled[M: nn.Module](net: M, weights: Mapping[str, Tensor], device: torch.d
 
 
 @cache
-def _published(estimator_alone: bool) -> dict[str, tuple[int, ...]]:
+def _published(on_flowformer: bool, alone: bool) -> dict[str, tuple[int, ...]]:
+    inside = FlowFormer if on_flowformer else RAFT
     with torch.device("meta"):
-        net: nn.Module = RAFT() if estimator_alone else Network()
+        net: nn.Module = inside() if alone else Network(inside)
     found: dict[str, tuple[int, ...]] = {}
     for key, value in net.state_dict().items():
         name = key.removeprefix("gimm.").removeprefix("synthesis.")

@@ -1,4 +1,4 @@
-"""RAFT by itself: flow between two frames, for whoever wants flow and no frames."""
+"""RAFT or FlowFormer by itself: flow between two frames, for whoever wants flow and no frames."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vsvfi.model import Features, Model, ModelSpec, Motion, Source
 from vsvfi.padding import Padding
 
 from . import checkpoint
-from .raft import Context, Correlation
+from .raft import Context
 
 _MULTIPLE = 8
 _LEAST = 128
@@ -22,7 +22,7 @@ _LEAST = 128
 
 @dataclass(frozen=True)
 class FlowFeatures(Features):
-    """One frame: what RAFT makes of it padded, and its (height, width) before that."""
+    """One frame: what the network makes of it padded, and its (height, width) before that."""
 
     context: Context
     size: tuple[int, int]
@@ -41,7 +41,7 @@ class Flows(Motion):
     flow10: Tensor
 
 
-class RAFTFlow(Model):
+class FlowEstimator(Model):
     """`relate` gives the flows; there are no frames in between."""
 
     def __init__(
@@ -66,11 +66,10 @@ class RAFTFlow(Model):
         assert isinstance(features1, FlowFeatures), "our own encode made it"
         if features0.size != features1.size or len(features0.context.fmap) != len(features1.context.fmap):
             raise ShapeError(f"two frames of one size are needed, got {features0.size} and {features1.size}")
-        found = Correlation.of(features0.context.fmap, features1.context.fmap)
         height, width = features0.size
         around = self.padding(height, width)
         inside = (..., slice(around.top, around.top + height), slice(around.left, around.left + width))
-        flows = self.net.flow(features0.context, found), self.net.flow(features1.context, found, back=True)
+        flows = self.net.flows(features0.context, features1.context)
         return Flows(*(flow[inside].contiguous() for flow in flows))
 
     def synthesize(self, motion: Motion, t: float) -> Tensor:

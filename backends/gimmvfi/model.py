@@ -1,4 +1,4 @@
-"""GIMM-VFI-R as the filter sees it: what is kept of a frame and of a pair, and what is made at t."""
+"""GIMM-VFI as the filter sees it: what is kept of a frame and of a pair, and what is made at t."""
 
 from __future__ import annotations
 
@@ -99,13 +99,9 @@ class GIMMVFI(Model):
         assert isinstance(features1, GIMMFeatures), "our own encode made it"
         if features0.size != features1.size or len(features0.image) != len(features1.image):
             raise ShapeError(f"two frames of one size are needed, got {_said(features0)} and {_said(features1)}")
-        estimator = self.net.flow_estimator
-        found = Correlation.of(features0.context.fmap, features1.context.fmap)
-        flow01 = estimator.flow(features0.context, found)
-        flow10 = estimator.flow(features1.context, found, back=True)
-        del found  # two volumes at a time are enough
-        seen = Correlation.of(features0.fmap, features1.fmap)
-        return GIMMMotion(features0, features1, self.net.gimm.latent(flow01, flow10), seen)
+        # The estimator's correlations are gone before those of synthesis are made.
+        latent = self.net.gimm.latent(*self.net.flow_estimator.flows(features0.context, features1.context))
+        return GIMMMotion(features0, features1, latent, Correlation.of(features0.fmap, features1.fmap))
 
     def synthesize(self, motion: Motion, t: float) -> Tensor:
         """Motion at t, refined, and both frames merged along it."""

@@ -5,6 +5,7 @@ Source: Teed and Deng, RAFT: Recurrent All-Pairs Field Transforms for Optical Fl
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,11 +19,16 @@ ITERATIONS = 20
 """Of the update, as GIMM-VFI's code has it."""
 
 LARGEST_VOLUME = 1 << 30
-"""Bytes of all pairs of correlations, without its pyramid; above, they are computed where they are looked up."""
+"""Bytes a number for every pair of places may take; above, correlations are computed where they are looked up."""
+
+
+def fits(n: int, places: int) -> bool:
+    """Whether there is to be a tensor of all pairs of places."""
+    return 4 * n * places**2 <= LARGEST_VOLUME
 
 
 class Context(NamedTuple):
-    """What RAFT makes of one frame.
+    """What an estimator makes of one frame, with RAFT's channels; FlowFormer's have 128 at 1/4 and 256 at 1/8.
 
     Attributes:
         fmap: (N, 256, h/8, w/8), to be correlated.
@@ -57,33 +63,41 @@ class Correlation:
     whole: bool
 
     @classmethod
-    def of(cls, fmap0: Tensor, fmap1: Tensor, largest: int = LARGEST_VOLUME) -> Correlation:
+    def of(cls, fmap0: Tensor, fmap1: Tensor, *, levels: int = 4) -> Correlation:
         """Between two frames' features.
 
         Args:
             fmap0: (N, C, h, w), of the earlier frame.
             fmap1: of the later frame.
-            largest: bytes a volume may take.
+            levels: of the pyramids.
         """
         n, _, h, w = fmap0.shape
-        if 4 * n * (h * w) ** 2 > largest:
-            return cls(fmap0, fmap1, tuple(lookup.pooled(fmap1)), tuple(lookup.pooled(fmap0)), False)
-        forward = correlation.all_pairs(fmap0, fmap1)
-        return cls(fmap0, fmap1, tuple(forward), tuple(_turned(forward[0])), True)
+        if not fits(n, h * w):
+            return cls(fmap0, fmap1, tuple(lookup.pooled(fmap1, levels)), tuple(lookup.pooled(fmap0, levels)), False)
+        forward = correlation.all_pairs(fmap0, fmap1, levels)
+        return cls(fmap0, fmap1, tuple(forward), tuple(_turned(forward[0], levels)), True)
 
     def at(self, coordinates: Tensor, *, back: bool = False) -> Tensor:
-        """(N, 324, h, w) around (N, 2, h, w) coordinates; `back`: of the later frame's places in the earlier."""
+        """(N, 81 levels, h, w) around (N, 2, h, w) coordinates; `back`: of the later frame's places in the earlier."""
         pyramid = list(self.backward if back else self.forward)
         if self.whole:
             return correlation.lookup(pyramid, coordinates)
         return lookup.lookup_on_demand(self.fmap1 if back else self.fmap0, pyramid, coordinates)
 
+    def rows(self, start: int, stop: int, *, back: bool = False) -> Tensor:
+        """(N, stop - start, h, w): of these places, counted row by row, with every place of the other frame."""
+        own, other = (self.fmap1, self.fmap0) if back else (self.fmap0, self.fmap1)
+        if self.whole:
+            return (self.backward if back else self.forward)[0].flatten(1, 2)[:, start:stop]
+        found = torch.bmm(own.flatten(2)[..., start:stop].transpose(1, 2), other.flatten(2))
+        return (found / math.sqrt(own.shape[1])).view(*found.shape[:2], *other.shape[-2:])
 
-def _turned(volume: Tensor) -> list[Tensor]:
+
+def _turned(volume: Tensor, levels: int) -> list[Tensor]:
     """The pyramid seen from the later frame: no product is computed twice."""
     n, h, w = volume.shape[:3]
     pyramid = [volume.permute(0, 3, 4, 1, 2).reshape(n * h * w, 1, h, w)]
-    for _ in range(3):
+    for _ in range(levels - 1):
         pyramid.append(functional.avg_pool2d(pyramid[-1], 2))
     return [level.view(n, h, w, *level.shape[-2:]) for level in pyramid]
 
@@ -104,6 +118,11 @@ class RAFT(nn.Module):
         both, quarter, eighth = self.cnet(scaled)
         hidden, given = both.split(128, 1)
         return Context(fmap, hidden.tanh(), given.relu(), quarter, eighth)
+
+    def flows(self, context0: Context, context1: Context) -> tuple[Tensor, Tensor]:
+        """(N, 2, H, W) from either frame to the other, from one set of correlations."""
+        found = Correlation.of(context0.fmap, context1.fmap)
+        return self.flow(context0, found), self.flow(context1, found, back=True)
 
     def flow(self, context: Context, found: Correlation, *, back: bool = False, iterations: int = ITERATIONS) -> Tensor:
         """(N, 2, H, W) from the frame of `context` to the other; `back`: it is the later one."""
@@ -183,8 +202,8 @@ class Update(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.encoder = MotionEncoder()
-        self.gru = SeparableGRU()
+        self.encoder = MotionEncoder(324)
+        self.gru = SeparableGRU(384)
         self.flow_head = FlowHead()
         self.mask = nn.Sequential(nn.Conv2d(128, 256, 3, 1, 1), nn.ReLU(), nn.Conv2d(256, 576, 1))
 
@@ -196,9 +215,9 @@ class Update(nn.Module):
 class MotionEncoder(nn.Module):
     """Correlations and flow as 128 channels, the flow itself the last two."""
 
-    def __init__(self) -> None:
+    def __init__(self, inputs: int) -> None:
         super().__init__()
-        self.convc1 = nn.Conv2d(324, 256, 1)
+        self.convc1 = nn.Conv2d(inputs, 256, 1)
         self.convc2 = nn.Conv2d(256, 192, 3, 1, 1)
         self.convf1 = nn.Conv2d(2, 128, 7, 1, 3)
         self.convf2 = nn.Conv2d(128, 64, 3, 1, 1)
@@ -212,16 +231,16 @@ class MotionEncoder(nn.Module):
 
 
 class SeparableGRU(nn.Module):
-    """A gated recurrent unit along rows, then one along columns."""
+    """A gated recurrent unit along rows, then one along columns; `inputs` counts the 128 of the state."""
 
-    def __init__(self) -> None:
+    def __init__(self, inputs: int) -> None:
         super().__init__()
         for k, (size, padding) in enumerate((((1, 5), (0, 2)), ((5, 1), (2, 0))), 1):
             for gate in "zrq":
-                self.add_module(f"conv{gate}{k}", nn.Conv2d(384, 128, size, padding=padding))
+                self.add_module(f"conv{gate}{k}", nn.Conv2d(inputs, 128, size, padding=padding))
 
     def forward(self, hidden: Tensor, x: Tensor) -> Tensor:
-        """(N, 128, h, w) state and (N, 256, h, w) input to the new state."""
+        """(N, 128, h, w) state and what else is seen to the new state."""
         for k in "12":
             z, r, q = (getattr(self, f"conv{gate}{k}") for gate in "zrq")
             both = torch.cat([hidden, x], 1)

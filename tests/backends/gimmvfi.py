@@ -8,16 +8,23 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from vsvfi.backends.gimmvfi.estimator import RAFTFlow
+from vsvfi.backends.gimmvfi.estimator import FlowEstimator
 from vsvfi.backends.gimmvfi.model import GIMMVFI
 
 from tests.golden import recipe
 from vsvfi.weights import registry
 
 HERE = Path(__file__).resolve().parents[1] / "golden/gimmvfi"
-FACTS: dict = json.loads((HERE / "gimmvfi_r.json").read_text(encoding="utf-8"))
-"""Which recipe made the published answers."""
 CPU = torch.device("cpu")
+ESTIMATORS = {"raft-gimm": "r", "flowformer-gimm": "f"}
+"""By name: the letter of the models that hold it."""
+
+
+@cache
+def facts(letter: str = "r") -> dict:
+    """Which recipe made the published answers."""
+    known: dict = json.loads((HERE / f"gimmvfi_{letter}.json").read_text(encoding="utf-8"))
+    return known
 
 
 def shapes(name: str = "gimmvfi_r") -> dict[str, tuple[int, ...]]:
@@ -27,22 +34,22 @@ def shapes(name: str = "gimmvfi_r") -> dict[str, tuple[int, ...]]:
 
 
 @cache
-def weights() -> dict[str, Tensor]:
+def weights(letter: str = "r") -> dict[str, Tensor]:
     """Of the recipe: what the published answers were made with."""
-    made = recipe.fill_state_dict(shapes(), FACTS["gain_overrides"])
+    made = recipe.fill_state_dict(shapes(f"gimmvfi_{letter}"), facts(letter)["gain_overrides"])
     return {key: torch.from_numpy(value) for key, value in made.items()}
 
 
 @cache
-def model(name: str = "gimmvfi-r") -> GIMMVFI:
+def model(letter: str = "r") -> GIMMVFI:
     """With the weights of the recipe."""
-    return GIMMVFI(registry.known()[name], CPU, torch.float32, weights())
+    return GIMMVFI(registry.known()[f"gimmvfi-{letter}"], CPU, torch.float32, weights(letter))
 
 
 @cache
-def estimator() -> RAFTFlow:
+def estimator(name: str = "raft-gimm") -> FlowEstimator:
     """With the weights inside the same file."""
-    return RAFTFlow(registry.known()["raft-gimm"], CPU, torch.float32, weights())
+    return FlowEstimator(registry.known()[name], CPU, torch.float32, weights(ESTIMATORS[name]))
 
 
 def frames(height: int, width: int, seed: int = 0, n: int = 1) -> tuple[Tensor, Tensor]:

@@ -1,12 +1,12 @@
-"""GIMM-VFI-R: the contract, what is done once a pair, and where the published code stops or answers nonsense."""
+"""GIMM-VFI: the contract, what is done once a pair, and where the published code stops or answers nonsense."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 from torch import Tensor
-from vsvfi.backends.gimmvfi import raft
-from vsvfi.backends.gimmvfi.estimator import RAFTFlow
+from vsvfi.backends.gimmvfi import flowformer, raft
+from vsvfi.backends.gimmvfi.estimator import FlowEstimator
 from vsvfi.backends.gimmvfi.model import GIMMVFI
 from vsvfi.backends.gimmvfi.raft import Correlation
 
@@ -15,7 +15,7 @@ from vsvfi.cache import nbytes_of
 from vsvfi.errors import OptionError, WeightsError
 from vsvfi.weights import registry
 
-from .gimmvfi import CPU, estimator, frames, model, weights
+from .gimmvfi import CPU, ESTIMATORS, estimator, frames, model, weights
 
 # Those that look at the picture want weights that were trained, and batches of odd sizes take minutes.
 SEEN = (
@@ -24,18 +24,24 @@ SEEN = (
 CONTRACT = [check for check in testing.checks(registry.known()["gimmvfi-r"]) if check.__name__ in SEEN]
 
 
+both = pytest.mark.parametrize("letter", ["r", "f"])
+
+
 @pytest.mark.slow
+@both
 @pytest.mark.parametrize("check", CONTRACT, ids=lambda check: check.__name__)
-def test_the_contract(check: testing.Check) -> None:
-    check(model())
+def test_the_contract(check: testing.Check, letter: str) -> None:
+    check(model(letter))
 
 
+@pytest.mark.parametrize("name", ESTIMATORS)
 @pytest.mark.parametrize("check", testing.checks(registry.known()["raft-gimm"]), ids=lambda check: check.__name__)
-def test_the_estimator_s_contract(check: testing.Check) -> None:
-    check(estimator())
+def test_the_estimators_contract(check: testing.Check, name: str) -> None:
+    check(estimator(name))
 
 
-def test_flow_is_found_once_a_pair(monkeypatch) -> None:
+@both
+def test_flow_is_found_once_a_pair(monkeypatch, letter: str) -> None:
     calls: list[str] = []
 
     def counted(name: str, function):
@@ -45,28 +51,51 @@ def test_flow_is_found_once_a_pair(monkeypatch) -> None:
 
         return call
 
-    net = model().net
+    net = model(letter).net
     monkeypatch.setattr(net.flow_estimator, "flow", counted("flow", net.flow_estimator.flow))
     monkeypatch.setattr(net.flow_estimator, "context", counted("context", net.flow_estimator.context))
     monkeypatch.setattr(raft.correlation, "all_pairs", counted("volume", raft.correlation.all_pairs))
     with torch.inference_mode():
-        motion = model().relate(*(model().encode(image) for image in frames(128, 128)))
+        motion = model(letter).relate(*(model(letter).encode(image) for image in frames(128, 128)))
         for t in (0.25, 0.5, 0.75):
-            model().synthesize(motion, t)
+            model(letter).synthesize(motion, t)
     assert calls.count("context") == 2
     assert calls.count("flow") == 2, "once each way"
     assert calls.count("volume") == 2, "one for both directions of the estimator, one for synthesis"
 
 
-def test_correlations_on_demand_give_the_same_frame(monkeypatch) -> None:
-    image0, image1 = frames(128, 160)
-    whole = model().interpolate(image0, image1, 0.5)
-    monkeypatch.setattr(Correlation.of.__func__, "__defaults__", (0,))
+@both
+def test_correlations_on_demand_give_the_same_frame(monkeypatch, letter: str) -> None:
+    (image0, image1), made = frames(128, 160), model(letter)
+    whole = made.interpolate(image0, image1, 0.5)
+    monkeypatch.setattr(raft, "LARGEST_VOLUME", 0)
     with torch.inference_mode():
-        motion = model().relate(model().encode(image0), model().encode(image1))
+        motion = made.relate(made.encode(image0), made.encode(image1))
         assert not motion.found.whole
-        made = model().synthesize(motion, 0.5)
-    assert (made - whole).abs().max() <= 1e-4
+        frame = made.synthesize(motion, 0.5)
+    assert (frame - whole).abs().max() <= 1e-4
+
+
+def test_places_in_chunks_give_the_same_tokens(monkeypatch) -> None:
+    net = model("f").net.flow_estimator
+    with torch.inference_mode():
+        context0, context1 = (net.context(image) for image in frames(128, 160))
+        found = Correlation.of(context0.fmap, context1.fmap, levels=1)
+        whole = net.memory_encoder(found, context0.eighth, back=True)
+        monkeypatch.setattr(flowformer, "_CHUNK", 100 * 4 * 16 * 20)
+        chunked = net.memory_encoder(found, context0.eighth, back=True)
+    assert torch.allclose(chunked, whole, atol=1e-4)
+
+
+def test_correlations_row_by_row(monkeypatch) -> None:
+    f0, f1 = torch.rand(2, 32, 8, 9), torch.rand(2, 32, 8, 9)
+    for back in (False, True):
+        whole = Correlation.of(f0, f1, levels=1).rows(10, 30, back=back)
+        with monkeypatch.context() as patch:
+            patch.setattr(raft, "LARGEST_VOLUME", 0)
+            demanded = Correlation.of(f0, f1, levels=1).rows(10, 30, back=back)
+        assert whole.shape == (2, 20, 8, 9)
+        assert torch.allclose(demanded, whole, atol=1e-6)
 
 
 def test_one_volume_serves_both_directions() -> None:
@@ -77,22 +106,24 @@ def test_one_volume_serves_both_directions() -> None:
     assert torch.allclose(both.at(at), turned.at(at, back=True), atol=1e-5)
 
 
+@both
 @torch.inference_mode()
-def test_equal_frames_have_no_motion_to_divide_by() -> None:
+def test_equal_frames_have_no_motion_to_divide_by(letter: str) -> None:
     """The published code divides by the largest motion."""
     zero = torch.zeros(1, 2, 128, 128)
     latent = model().net.gimm.latent(zero, zero)
     assert float(latent.scale) == 1.0
     assert model().net.gimm(latent, torch.tensor(0.5)).isfinite().all()
     image, _ = frames(128, 128)
-    assert model().interpolate(image, image, 0.5).isfinite().all()
+    assert model(letter).interpolate(image, image, 0.5).isfinite().all()
 
 
+@both
 @torch.inference_mode()
 @pytest.mark.parametrize("size", [(16, 16), (40, 150)], ids=str)
-def test_small_frames_are_padded_instead_of_failing(size: tuple[int, int]) -> None:
+def test_small_frames_are_padded_instead_of_failing(size: tuple[int, int], letter: str) -> None:
     """Published: an assertion, or NaN, below 128 pixels a side."""
-    made = model().interpolate(*frames(*size), 0.5)
+    made = model(letter).interpolate(*frames(*size), 0.5)
     assert made.shape == (1, 3, *size)
     assert made.isfinite().all()
 
@@ -131,7 +162,7 @@ def test_other_weights_are_refused() -> None:
     with pytest.raises(WeightsError, match="these are not the weights of gimmvfi-r: it lacks alpha_v"):
         GIMMVFI(spec, CPU, torch.float32, {k: v for k, v in weights().items() if k != "alpha_v"})
     with pytest.raises(WeightsError, match="these are not the weights of raft-gimm"):
-        RAFTFlow(registry.known()["raft-gimm"], CPU, torch.float32, {"fnet.conv1.bias": torch.zeros(64)})
+        FlowEstimator(registry.known()["raft-gimm"], CPU, torch.float32, {"fnet.conv1.bias": torch.zeros(64)})
 
 
 def test_of_the_norm_that_is_registered_twice_the_second_counts() -> None:
@@ -143,24 +174,26 @@ def test_of_the_norm_that_is_registered_twice_the_second_counts() -> None:
     assert all(torch.equal(value, theirs[name]) for name, value in mine.items())
 
 
-def test_an_estimator_makes_no_frames() -> None:
-    with pytest.raises(OptionError, match="raft-gimm finds flow and makes no images; relate gives its flow01"):
-        estimator().interpolate(*frames(128, 128), 0.5)
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_an_estimator_makes_no_frames(name: str) -> None:
+    with pytest.raises(OptionError, match=f"{name} finds flow and makes no images; relate gives its flow01"):
+        estimator(name).interpolate(*frames(128, 128), 0.5)
 
 
 class Stage(torch.nn.Module):
     """A frame's features, and motion at t: what runs once a frame, and once an in-between."""
 
-    def __init__(self) -> None:
+    def __init__(self, letter: str) -> None:
         super().__init__()
-        self.net = model().net
+        self.net = model(letter).net
 
     def forward(self, image: Tensor, code: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
         return self.net.flow_estimator.context(image).fmap, self.net.gimm.hyponet(code, t)
 
 
-def test_it_traces_whole() -> None:
-    stage, inputs = Stage(), (torch.rand(1, 3, 64, 64), torch.rand(1, 32, 24, 24), torch.tensor(0.5))
+@both
+def test_it_traces_whole(letter: str) -> None:
+    stage, inputs = Stage(letter), (torch.rand(1, 3, 64, 64), torch.rand(1, 32, 24, 24), torch.tensor(0.5))
     run = torch.compile(stage, fullgraph=True, backend="eager")
     with torch.no_grad():
         for traced, plain in zip(run(*inputs), stage(*inputs), strict=True):

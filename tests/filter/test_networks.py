@@ -62,7 +62,7 @@ def test_every_network_through_vspipe_at_an_odd_size(installed: Path, tmp_path: 
         stream = box.streams.video[0]
         assert (stream.width, stream.height, stream.format.name) == (70, 50, "yuv420p10le")
         frames = [frame.to_ndarray() for frame in box.decode(stream)]
-    assert len(NETWORKS) == 16
+    assert len(NETWORKS) == 18
     assert len(frames) == len(NETWORKS) * len(FACTORS) * BETWEEN
     for k, name in enumerate(NETWORKS):
         twice = frames[2 * k * BETWEEN : (2 * k + 1) * BETWEEN]

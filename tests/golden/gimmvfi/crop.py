@@ -12,18 +12,19 @@ from pathlib import Path
 import numpy as np
 
 HERE = Path(__file__).parent
-KEPT = {"gimmvfi_r": {"img_025": 4, "img_050": 4, "img_075": 4, "flow_est_sub4": 1, "flowt_050_sub2": 2}}
-"""File -> answers and the step in pixels at which they are taken."""
+FILES = ("gimmvfi_r", "gimmvfi_f")
+KEPT = {"img_025": 4, "img_050": 4, "img_075": 4, "flow_est_sub4": 1, "flowt_050_sub2": 2}
+"""Answers, and the step in pixels at which they are taken."""
 
 
 def main(source: Path) -> None:
-    for name, answers in KEPT.items():
+    for name in FILES:
         with np.load(source / f"{name}.npz") as whole:
-            kept = {key: whole[key][..., ::step, ::step] for key, step in answers.items()}
+            kept = {key: whole[key][..., ::step, ::step] for key, step in KEPT.items()}
         np.savez_compressed(HERE / f"{name}.npz", **kept)
         facts = json.loads((source / f"{name}.json").read_text(encoding="utf-8"))
         write(f"{name}.json", {key: facts[key] for key in ("repository", "commit", "gain_overrides")})
-    for name in ("gimmvfi_r.keys.json", "raft_things.keys.json"):
+    for name in (f"{file}.keys.json" for file in (*FILES, "raft_things", "flowformer_sintel")):
         write(name, json.loads((source / name).read_text(encoding="utf-8")))
 
 
