@@ -160,7 +160,7 @@ class Lane:
             return planes
         from .color.from_planes import from_planes
 
-        return from_planes(planes, self.model.dtype, padding)
+        return from_planes(planes, self.model.image_dtype, padding)
 
     def _retrying[T](self, make: Callable[[], T]) -> T:
         """Run `make`; out of memory, free what can be freed and try once more in tiles."""

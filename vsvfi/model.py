@@ -183,6 +183,11 @@ class Model(ABC):
 
         return self._dtype or torch.float32
 
+    @property
+    def image_dtype(self) -> torch.dtype:
+        """In what precision `encode` is given pictures: that of the model, unless it wants them finer."""
+        return self.dtype
+
     def configured(self, **options: Any) -> Self:
         """The same model with other option values: a shallow copy that shares the weights.
 
@@ -289,7 +294,7 @@ class Model(ABC):
         import torch
 
         with torch.inference_mode():
-            pair = (self.encode(i.to(self.device, self.dtype)) for i in images)
+            pair = (self.encode(i.to(self.device, self.image_dtype)) for i in images)
             result = self.synthesize(self.relate(*pair), t)
         assert isinstance(result, torch.Tensor), "a model given tensors answers with a tensor"
         return result

@@ -82,6 +82,11 @@ class Tiled(Model):
             most = (min(self.tile) - 1) // 2
             raise OptionError(f"tile must be larger than twice the overlap; for {size} give overlap={most} or less")
 
+    @property
+    def image_dtype(self) -> torch.dtype:
+        """As the inner model."""
+        return self.inner.image_dtype
+
     def configured(self, **options: Any) -> Self:
         """The same tiles of the inner model with other option values."""
         return type(self)(self.inner.configured(**options), self.tile, self.overlap)

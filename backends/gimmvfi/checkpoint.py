@@ -13,6 +13,7 @@ from functools import cache
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from vsvfi.errors import WeightsError
 from vsvfi.model import ModelSpec
@@ -22,11 +23,16 @@ from .flowformer import FlowFormer
 from .network import Network
 from .raft import RAFT
 
+_OURS = "gimm."
 _MOTION = ("g_filter", "alpha_v", "alpha_fe", "cnn_encoder.", "res_conv.", "hyponet.")
 _SYNTHESIS = ("amt_init_decoder.", "amt_final_decoder.", "amt_update4_", "amt_comb_block.")
+_HYPONET = "hyponet."
 _ESTIMATOR = "flow_estimator."
 _ON_FLOWFORMER = ("f", "f-p", "flowformer")
 """Variants; the others are on RAFT."""
+_SINGLE = (_OURS, "context_encoder.", "memory_encoder.feat_encoder.", "memory_encoder.channel_", "memory_decoder.")
+"""What stays in single precision: motion at t, a thirtieth of the work, computes with flow of some hundred pixels; and
+of FlowFormer all but the tokens, since 32 steps carry what features lack in half precision to a pixel and more."""
 _FIRST, _SECOND = ".downsample.1.", ".norm3."
 
 
@@ -44,7 +50,8 @@ def network(spec: ModelSpec, weights: Mapping[str, Tensor], device: torch.device
     _check(spec, weights)
     with torch.device("meta"):
         net = Network(_inside(spec))
-    return _filled(net, {_ours(key): value for key, value in weights.items()}, device, dtype)
+    ours = {_ours(key): _folded(value) if key.startswith(_HYPONET) else value for key, value in weights.items()}
+    return _filled(net, ours, device, dtype)
 
 
 def estimator(
@@ -73,13 +80,20 @@ def _check(spec: ModelSpec, weights: Mapping[str, Tensor]) -> None:
         raise WeightsError(f"these are not the weights of {spec.name}: {differs}")
 
 
+def _folded(layer: Tensor) -> Tensor:
+    """(inputs + 1, outputs), a bias last: weights of length 1, as the published code makes them at each call."""
+    return torch.cat([functional.normalize(layer[:-1], dim=0), layer[-1:]])
+
+
 def _filled[M: nn.Module](net: M, weights: Mapping[str, Tensor], device: torch.device, dtype: torch.dtype) -> M:
     # Copies, so that a caller's tensors stay his own; counters of batches stay whole numbers.
-    cast = {
-        key: value.detach().to(device, dtype if value.is_floating_point() else value.dtype, copy=True)
-        for key, value in weights.items()
-        if _SECOND not in key
-    }
+    cast = {}
+    for key, value in weights.items():
+        if _SECOND not in key:
+            single = key.removeprefix(_ESTIMATOR).startswith(_SINGLE) or not value.is_floating_point()
+            layout = torch.channels_last if value.dim() == 4 else torch.preserve_format
+            wanted = value.dtype if single else dtype
+            cast[key] = value.detach().to(device, wanted, copy=True, memory_format=layout)
     net.load_state_dict(cast, strict=True, assign=True)
     return net.requires_grad_(False).eval()
 
@@ -91,7 +105,7 @@ def _published(on_flowformer: bool, alone: bool) -> dict[str, tuple[int, ...]]:
         net: nn.Module = inside() if alone else Network(inside)
     found: dict[str, tuple[int, ...]] = {}
     for key, value in net.state_dict().items():
-        name = key.removeprefix("gimm.").removeprefix("synthesis.")
+        name = key.removeprefix(_OURS).removeprefix("synthesis.")
         found[name] = tuple(value.shape)
         if _FIRST in name and ".cnet." in f".{name}":
             found[name.replace(_FIRST, _SECOND)] = tuple(value.shape)
@@ -100,5 +114,5 @@ def _published(on_flowformer: bool, alone: bool) -> dict[str, tuple[int, ...]]:
 
 def _ours(key: str) -> str:
     if key.startswith(_MOTION):
-        return f"gimm.{key}"
+        return f"{_OURS}{key}"
     return f"synthesis.{key}" if key.startswith(_SYNTHESIS) else key

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .raft import Context, Correlation, FlowHead, MotionEncoder, SeparableGRU, enlarged, fits, grid
+from .raft import Context, Correlation, FlowHead, Half, MotionEncoder, SeparableGRU, enlarged, fits, grid
 from .twins import Block, Twins, attend, code, in_windows, out_of_windows
 
 ITERATIONS = 32
@@ -41,7 +41,7 @@ class FlowFormer(nn.Module):
         self.memory_decoder = MemoryDecoder()
 
     def context(self, image: Tensor) -> Context:
-        """Of (N, 3, H, W) in [0, 1], sides multiples of 8."""
+        """Of (N, 3, H, W) in [0, 1], sides multiples of 8; float32 whatever the model's precision."""
         scaled = 2 * image - 1
         quarter, eighth = self.context_encoder["svt"](scaled)
         hidden, given = self.memory_decoder.proj(eighth).split(128, 1)
@@ -80,11 +80,12 @@ class MemoryEncoder(nn.Module):
         """(N, h w, tokens, 128)."""
         h, w = context.shape[-2:]
         tokens = self.cost_perceiver_encoder
-        chunk = max(1, _CHUNK // (4 * h * w))
+        chunk, dtype = max(1, _CHUNK // (4 * h * w)), tokens.latent_tokens.dtype
         parts = [
-            tokens.read(raw(found.rows(k, min(k + chunk, h * w), back=back), found)) for k in range(0, h * w, chunk)
+            tokens.read(raw(found.rows(k, min(k + chunk, h * w), back=back), found).to(dtype))
+            for k in range(0, h * w, chunk)
         ]
-        return tokens(torch.cat(parts, 1), context)  # type: ignore[no-any-return]
+        return tokens(torch.cat(parts, 1), context.to(dtype)).to(context.dtype)  # type: ignore[no-any-return]
 
 
 class CostPerceiver(nn.Module):
@@ -248,12 +249,12 @@ class MemoryDecoder(nn.Module):
         flow, hidden = torch.zeros_like(start), context.hidden
         ask, similar = self.decoder_layer["cross_attend"], self.att(context.given)
         assert isinstance(ask, AskingMemory), "for the reader of types"
-        keys, values = ask.k(memory), ask.v(memory)
+        keys, values, steps = ask.k(memory), ask.v(memory), self.update_block.gru.prepared(context.given)
         for _ in range(iterations):
             at = start + flow
             seen = raw(found.at(at, back=back), found).to(hidden.dtype)
             answer = ask(self.flow_token_encoder(seen), at, keys, values)
-            hidden = self.update_block(hidden, context.given, torch.cat([answer, seen], 1), flow, similar)
+            hidden = self.update_block(hidden, steps, torch.cat([answer, seen], 1), flow, similar)
             flow = flow + self.update_block.flow_head(hidden).float()
         return enlarged(flow, 0.25 * self.update_block.mask(hidden).float())
 
@@ -297,7 +298,8 @@ class Similarity(nn.Module):
         q, k = self.to_qk(given).flatten(2).transpose(1, 2).chunk(2, -1)
         if fits(len(q), q.shape[1]):
             return (torch.bmm(q * 128**-0.5, k.transpose(1, 2)).softmax(-1),)
-        return q, k
+        # Attention without all pairs, fused, wants a place's channels together.
+        return q.contiguous(), k.contiguous()
 
 
 class _Unused(nn.Module):
@@ -320,10 +322,12 @@ class Update(nn.Module):
         self.mask = nn.Sequential(nn.Conv2d(128, 256, 3, 1, 1), nn.ReLU(), nn.Conv2d(256, 576, 1))
         self.aggregator = Aggregator()
 
-    def forward(self, hidden: Tensor, given: Tensor, seen: Tensor, flow: Tensor, similar: tuple[Tensor, ...]) -> Tensor:
+    def forward(
+        self, hidden: Tensor, steps: list[Half], seen: Tensor, flow: Tensor, similar: tuple[Tensor, ...]
+    ) -> Tensor:
         """The new hidden state, (N, 128, h, w)."""
         moved = self.encoder(flow.to(hidden.dtype), seen)
-        return self.gru(hidden, torch.cat([given, moved, self.aggregator(moved, similar)], 1))  # type: ignore[no-any-return]
+        return self.gru(hidden, torch.cat([moved, self.aggregator(moved, similar)], 1), steps)  # type: ignore[no-any-return]
 
 
 class Aggregator(nn.Module):
@@ -341,7 +345,7 @@ class Aggregator(nn.Module):
             gathered = torch.bmm(similar[0], v)
         else:
             q, k = similar
-            gathered = functional.scaled_dot_product_attention(q[:, None], k[:, None], v[:, None])[:, 0]
+            gathered = functional.scaled_dot_product_attention(q[:, None], k[:, None], v.contiguous()[:, None])[:, 0]
         return moved + self.gamma * gathered.transpose(1, 2).reshape(moved.shape)
 
 

@@ -14,6 +14,7 @@ from vsvfi.model import Explanation, Features, Model, ModelSpec, Motion, Source
 from vsvfi.padding import Padding
 
 from . import checkpoint
+from .flowformer import FlowFormer
 from .motion import Latent
 from .raft import Context, Correlation
 from .synthesis import FLOWS, Fields, Frame
@@ -68,6 +69,11 @@ class GIMMVFI(Model):
         self.net = checkpoint.network(spec, weights, device, dtype)
 
     @property
+    def image_dtype(self) -> torch.dtype:
+        """See Model; half a value of 8 bits is already too much for FlowFormer's steps."""
+        return torch.float32 if isinstance(self.net.flow_estimator, FlowFormer) else self.dtype
+
+    @property
     def any_t(self) -> bool:
         """See Model."""
         return True
@@ -90,8 +96,9 @@ class GIMMVFI(Model):
         size = padded.image.shape[-2], padded.image.shape[-1]
         seen = _resized(padded.image, self.small(*size))
         context = self.net.flow_estimator.context(seen)
-        frame = self.net.frame(seen, context)
-        return GIMMFeatures(2 * padded.image - 1, padded.size, context, frame, self.net.amt_fproj(context.fmap))
+        frame = self.net.frame(seen.to(self.dtype), context)
+        fmap = self.net.amt_fproj(context.fmap).to(self.dtype)
+        return GIMMFeatures((2 * padded.image - 1).to(self.dtype), padded.size, context, frame, fmap)
 
     def relate(self, features0: Features, features1: Features) -> GIMMMotion:
         """Flow both ways, from one set of correlations, and its code."""
@@ -106,8 +113,8 @@ class GIMMVFI(Model):
     def synthesize(self, motion: Motion, t: float) -> Tensor:
         """Motion at t, refined, and both frames merged along it."""
         assert isinstance(motion, GIMMMotion), "our own relate made it"
-        fields = self._fields(motion, t)
-        image = self.net.synthesis.combined(motion.features0.image, motion.features1.image, fields)
+        image0, image1 = motion.features0.image, motion.features1.image
+        image = self.net.synthesis.combined(image0, image1, self._fields(motion, t))
         return self._cropped(image, motion.features0.size).contiguous()
 
     def explain(self, motion: Motion, t: float) -> Explanation:
@@ -130,7 +137,7 @@ class GIMMVFI(Model):
             return fields
         flow0, flow1, mask, residual = (_resized(each, (full[0], full[1])) for each in fields)
         ratio = torch.tensor([full[1] / small[1], full[0] / small[0]] * FLOWS, device=mask.device).view(1, -1, 1, 1)
-        return Fields(flow0 * ratio, flow1 * ratio, mask, residual)
+        return Fields(flow0.mul_(ratio), flow1.mul_(ratio), mask, residual)
 
     def _cropped(self, padded: Tensor, size: tuple[int, int]) -> Tensor:
         around = self.padding(*size)

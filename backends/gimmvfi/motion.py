@@ -90,7 +90,7 @@ class GIMM(nn.Module):
 
 
 class Hyponet(nn.Module):
-    """Sines of a pixel's code, time and place to the motion there; equation 4."""
+    """Sines of a pixel's code, time and place to the motion there; equation 4. Weights are of length 1 already."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -114,7 +114,7 @@ class Hyponet(nn.Module):
         x = torch.cat([code, place], 1)
         layers = list(self.params_dict.values())
         for k, layer in enumerate(layers):
-            x = torch.addmm(layer[-1], x, functional.normalize(layer[:-1], dim=0))
+            x = torch.addmm(layer[-1], x, layer[:-1])
             x = x.sin() if k < len(layers) - 1 else x + 0.5
         return x
 

@@ -129,9 +129,10 @@ class RAFT(nn.Module):
         n, _, h, w = context.fmap.shape
         start = grid(n, h, w, context.fmap)
         flow, hidden = torch.zeros_like(start), context.hidden
+        steps = self.update_block.gru.prepared(context.given)
         for _ in range(iterations):
             seen = found.at(start + flow, back=back).to(hidden.dtype)
-            hidden = self.update_block(hidden, context.given, seen, flow)
+            hidden = self.update_block(hidden, steps, seen, flow)
             flow = flow + self.update_block.flow_head(hidden).float()
         return enlarged(flow, 0.25 * self.update_block.mask(hidden).float())
 
@@ -207,9 +208,9 @@ class Update(nn.Module):
         self.flow_head = FlowHead()
         self.mask = nn.Sequential(nn.Conv2d(128, 256, 3, 1, 1), nn.ReLU(), nn.Conv2d(256, 576, 1))
 
-    def forward(self, hidden: Tensor, given: Tensor, seen: Tensor, flow: Tensor) -> Tensor:
+    def forward(self, hidden: Tensor, steps: list[Half], seen: Tensor, flow: Tensor) -> Tensor:
         """The new hidden state, (N, 128, h, w)."""
-        return self.gru(hidden, torch.cat([given, self.encoder(flow.to(hidden.dtype), seen)], 1))  # type: ignore[no-any-return]
+        return self.gru(hidden, self.encoder(flow.to(hidden.dtype), seen), steps)  # type: ignore[no-any-return]
 
 
 class MotionEncoder(nn.Module):
@@ -230,8 +231,24 @@ class MotionEncoder(nn.Module):
         return torch.cat([self.conv(torch.cat([seen, moved], 1)).relu(), flow], 1)
 
 
+class Half(NamedTuple):
+    """Half a step of the gated unit: weights of what changes from step to step, and what the rest comes to.
+
+    Attributes:
+        gates, change: weights of the two gates, and of the new state.
+        known_gates, known_change: (N, 256, h, w) and (N, 128, h, w), biases and context.
+        padding: of the convolutions.
+    """
+
+    gates: Tensor
+    change: Tensor
+    known_gates: Tensor
+    known_change: Tensor
+    padding: tuple[int, int]
+
+
 class SeparableGRU(nn.Module):
-    """A gated recurrent unit along rows, then one along columns; `inputs` counts the 128 of the state."""
+    """A gated recurrent unit along rows, then one along columns; `inputs`: 128 of the state, 128 of context, others."""
 
     def __init__(self, inputs: int) -> None:
         super().__init__()
@@ -239,14 +256,32 @@ class SeparableGRU(nn.Module):
             for gate in "zrq":
                 self.add_module(f"conv{gate}{k}", nn.Conv2d(inputs, 128, size, padding=padding))
 
-    def forward(self, hidden: Tensor, x: Tensor) -> Tensor:
-        """(N, 128, h, w) state and what else is seen to the new state."""
-        for k in "12":
+    def prepared(self, given: Tensor) -> list[Half]:
+        """What the context (N, 128, h, w) adds in every step: a third of the work, done once."""
+        made = []
+        for k, padding in (("1", (0, 2)), ("2", (2, 0))):
             z, r, q = (getattr(self, f"conv{gate}{k}") for gate in "zrq")
+            gates, biases = torch.cat([z.weight, r.weight]), torch.cat([z.bias, r.bias])
+            known = functional.conv2d(given, gates[:, 128:256], biases, padding=padding)
+            change = functional.conv2d(given, q.weight[:, 128:256], q.bias, padding=padding)
+            made.append(Half(_without(gates), _without(q.weight), known, change, padding))
+        return made
+
+    def forward(self, hidden: Tensor, x: Tensor, steps: list[Half]) -> Tensor:
+        """(N, 128, h, w) state and what changed to the new state."""
+        for step in steps:
             both = torch.cat([hidden, x], 1)
-            keep, reset = z(both).sigmoid(), r(both).sigmoid()
-            hidden = torch.lerp(hidden, q(torch.cat([reset * hidden, x], 1)).tanh(), keep)
+            gates = functional.conv2d(both, step.gates, padding=step.padding) + step.known_gates
+            keep, reset = gates.sigmoid().chunk(2, 1)
+            both = torch.cat([reset * hidden, x], 1)
+            change = functional.conv2d(both, step.change, padding=step.padding) + step.known_change
+            hidden = torch.lerp(hidden, change.tanh(), keep)
         return hidden
+
+
+def _without(weight: Tensor) -> Tensor:
+    """All inputs but the context."""
+    return torch.cat([weight[:, :128], weight[:, 256:]], 1)
 
 
 class FlowHead(nn.Module):

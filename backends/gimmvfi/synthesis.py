@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from vsvfi.ops.backward_warp import backward_warp
 from vsvfi.ops.prelu import PReLU
+from vsvfi.ops.residual import SideResidual, activated
 
 from .raft import Correlation, grid
 
@@ -77,12 +78,10 @@ class Synthesis(nn.Module):
         whole = -t * flow_t, (1 - t) * flow_t
         flow0, flow1 = (resized(each, 0.25) * 0.25 for each in whole)
         small0, small1 = resized(frame0.image, 0.25), resized(frame1.image, 0.25)
-        made = self.amt_init_decoder.convblock(
-            torch.cat(
-                [
-                    backward_warp(frame0.quarter, flow0), backward_warp(frame1.quarter, flow1), flow0, flow1, small0,
-                    small1, backward_warp(small0, flow0), backward_warp(small1, flow1),
-                ], 1,
+        made = self.amt_init_decoder.made(
+            joined(
+                backward_warp(frame0.quarter, flow0), backward_warp(frame1.quarter, flow1), flow0, flow1, small0,
+                small1, backward_warp(small0, flow0), backward_warp(small1, flow1),
             )
         )  # fmt: skip
         moves, mask, feature = made.split([4, 1, 128], 1)
@@ -97,13 +96,11 @@ class Synthesis(nn.Module):
         """From 1/4 to the small size, and to three pairs."""
         flow0, flow1 = (resized(flow, 4) * 4).chunk(2, 1)
         mask = resized(mask, 4)
-        made = self.amt_final_decoder.convblock(
-            torch.cat(
-                [
-                    resized(feature, 4), backward_warp(frame0.full, flow0), backward_warp(frame1.full, flow1), flow0,
-                    flow1, mask, frame0.image, frame1.image, backward_warp(frame0.image, flow0),
-                    backward_warp(frame1.image, flow1),
-                ], 1,
+        made = self.amt_final_decoder.made(
+            joined(
+                resized(feature, 4), backward_warp(frame0.full, flow0), backward_warp(frame1.full, flow1), flow0, flow1,
+                mask, frame0.image, frame1.image, backward_warp(frame0.image, flow0),
+                backward_warp(frame1.image, flow1),
             )
         )  # fmt: skip
         moves0, moves1, shares, residual = made.split([2 * FLOWS, 2 * FLOWS, FLOWS, 3 * FLOWS], 1)
@@ -118,8 +115,13 @@ class Synthesis(nn.Module):
             share, rest = fields.mask[:, k : k + 1], fields.residual[:, 3 * k : 3 * k + 3]
             warped0, warped1 = backward_warp(image0, flow0), backward_warp(image1, flow1)
             made.append(torch.lerp(warped1, warped0, share) + rest)
-        merged = torch.stack(made).mean(0) + self.amt_comb_block(torch.cat(made, 1))
-        image: Tensor = ((merged + 1) / 2).clamp(0, 1)
+        del fields, flow0, flow1, share, rest, warped0, warped1  # half a gigabyte at 4096x2160
+        x = torch.cat(made, 1)
+        merged = sum(made[1:], made[0]) / FLOWS
+        del made
+        for layer in self.amt_comb_block:
+            x = layer(x)
+        image: Tensor = ((merged + x + 1) / 2).clamp(0, 1)
         return image
 
 
@@ -129,6 +131,11 @@ def looked_up(found: Correlation, flow: Tensor, t: Tensor) -> Tensor:
     n, _, h, w = flow0.shape
     start, t = grid(n, h, w, flow0), t.clamp(_NEAREST, 1 - _NEAREST)
     return torch.cat([found.at(start + flow1 / (1 - t)), found.at(start + flow0 / t, back=True)], 1)
+
+
+def joined(feature: Tensor, *others: Tensor) -> Tensor:
+    """Channels side by side in the precision of the first: flows are float32 throughout."""
+    return torch.cat([feature, *(each.to(feature.dtype) for each in others)], 1)
 
 
 def resized(x: Tensor, factor: float) -> Tensor:
@@ -146,41 +153,24 @@ class Decoder(nn.Module):
         super().__init__()
         self.upsample = nn.Sequential(
             *(nn.PixelShuffle(2) for _ in range(doublings)),
-            _activated(inputs, middle, 5),
-            *(_activated(middle, middle, 3) for _ in range(3)),
-            _activated(middle, 2 * middle, 3),
+            activated(inputs, middle, 5),
+            *(activated(middle, middle) for _ in range(3)),
+            activated(middle, 2 * middle),
             nn.Conv2d(2 * middle, 2 * middle, 1),
             nn.BatchNorm2d(2 * middle),
             nn.ReLU(),
         )
         self.convblock = nn.Sequential(
-            _activated(joined, trunk, first),
-            *(Residual(trunk, 64) for _ in range(3)),
+            activated(joined, trunk, first),
+            *(SideResidual(trunk, 64) for _ in range(3)),
             nn.Conv2d(trunk, outputs, 3, 1, 1),
         )
 
-
-class Residual(nn.Module):
-    """Five convolutions; the second and fourth see and replace the last `side` channels only."""
-
-    def __init__(self, channels: int, side: int) -> None:
-        super().__init__()
-        self.side = side
-        self.conv1 = _activated(channels, channels, 3)
-        self.conv2 = _activated(side, side, 3)
-        self.conv3 = _activated(channels, channels, 3)
-        self.conv4 = _activated(side, side, 3)
-        self.conv5 = nn.Conv2d(channels, channels, 3, 1, 1)
-        self.prelu = PReLU(channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, channels, h, w) to the same."""
-        y = self._replaced(self.conv1(x), self.conv2)
-        y = self._replaced(self.conv3(y), self.conv4)
-        return self.prelu(x + self.conv5(y))  # type: ignore[no-any-return]
-
-    def _replaced(self, y: Tensor, layer: nn.Module) -> Tensor:
-        return torch.cat([y[:, : -self.side], layer(y[:, -self.side :])], 1)
+    def made(self, x: Tensor) -> Tensor:
+        """The trunk. Layer by layer: called as a module, it would hold what went in to the end, 1 GB at 1280x720."""
+        for layer in self.convblock:
+            x = layer(x)
+        return x
 
 
 class Update(nn.Module):
@@ -200,9 +190,10 @@ class Update(nn.Module):
     def forward(self, feature: Tensor, flow: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
         """(N, 128, h, w) and (N, 4, h, w)."""
         seen = _leaky(self.convc2(_leaky(self.convc1(seen))))
+        flow = flow.to(feature.dtype)
         moved = _leaky(self.convf2(_leaky(self.convf1(flow))))
-        joined = _leaky(self.conv(torch.cat([seen, moved], 1)))
-        state = self.gru(torch.cat([joined, flow, feature], 1))
+        both = _leaky(self.conv(torch.cat([seen, moved], 1)))
+        state = self.gru(torch.cat([both, flow, feature], 1))
         return self.feat_head(state), self.flow_head(state)
 
 
@@ -212,7 +203,3 @@ def _leaky(x: Tensor) -> Tensor:
 
 def _two(inputs: int, middle: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(inputs, middle, 3, 1, 1), nn.LeakyReLU(0.1), nn.Conv2d(middle, outputs, 3, 1, 1))
-
-
-def _activated(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(inputs, outputs, kernel, 1, kernel // 2), PReLU(outputs))

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vsvfi.ops.backward_warp import backward_warp
-from vsvfi.ops.prelu import PReLU
+from vsvfi.ops.residual import SideResidual, activated
 
 
 class Size(NamedTuple):
@@ -89,7 +89,7 @@ class Encoder(nn.Module):
         inputs = (3, *size.channels[:3])
         for k, (i, o) in enumerate(zip(inputs, size.channels, strict=True), 1):
             kernel = size.kernel if k == 1 else 3
-            self.add_module(f"pyramid{k}", nn.Sequential(_activated(i, o, kernel, stride=2), _activated(o, o)))
+            self.add_module(f"pyramid{k}", nn.Sequential(activated(i, o, kernel, stride=2), activated(o, o)))
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """Finest first."""
@@ -106,40 +106,12 @@ class Decoder(nn.Module):
     def __init__(self, inputs: int, middle: int, outputs: int, side: int) -> None:
         super().__init__()
         self.convblock = nn.Sequential(
-            _activated(inputs, middle), Residual(middle, side), nn.ConvTranspose2d(middle, outputs, 4, 2, 1)
+            activated(inputs, middle), SideResidual(middle, side), nn.ConvTranspose2d(middle, outputs, 4, 2, 1)
         )
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, inputs, h, w) to (N, outputs, 2h, 2w)."""
         return self.convblock(x)  # type: ignore[no-any-return]
-
-
-class Residual(nn.Module):
-    """Five convolutions; the second and fourth see and replace the last `side` channels only."""
-
-    def __init__(self, channels: int, side: int) -> None:
-        super().__init__()
-        self.side = side
-        self.conv1 = _activated(channels, channels)
-        self.conv2 = _activated(side, side)
-        self.conv3 = _activated(channels, channels)
-        self.conv4 = _activated(side, side)
-        self.conv5 = nn.Conv2d(channels, channels, 3, 1, 1)
-        self.prelu = PReLU(channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, channels, h, w) to the same shape."""
-        y = self._replaced(self.conv1(x), self.conv2)
-        y = self._replaced(self.conv3(y), self.conv4)
-        out = self.conv5(y)
-        return self.prelu(x + out if torch.is_grad_enabled() else out.add_(x))  # type: ignore[no-any-return]
-
-    def _replaced(self, y: Tensor, layer: nn.Module) -> Tensor:
-        part = layer(y[:, -self.side :])
-        if torch.is_grad_enabled():
-            return torch.cat([y[:, : -self.side], part], 1)
-        y[:, -self.side :] = part  # the rest is six times as much to copy
-        return y
 
 
 def rescaled(made: Made, size: tuple[int, int], factor: float) -> Made:
@@ -153,7 +125,3 @@ def resized(x: Tensor, size: tuple[int, int]) -> Tensor:
     if (x.shape[-2], x.shape[-1]) == size:
         return x
     return functional.interpolate(x, size, mode="bilinear", align_corners=False)
-
-
-def _activated(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2), PReLU(outputs))

@@ -16,6 +16,7 @@ from vsvfi.weights import registry
 
 HERE = Path(__file__).resolve().parents[1] / "golden/gimmvfi"
 CPU = torch.device("cpu")
+DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 ESTIMATORS = {"raft-gimm": "r", "flowformer-gimm": "f"}
 """By name: the letter of the models that hold it."""
 
@@ -41,9 +42,9 @@ def weights(letter: str = "r") -> dict[str, Tensor]:
 
 
 @cache
-def model(letter: str = "r") -> GIMMVFI:
+def model(letter: str = "r", precision: str = "fp32") -> GIMMVFI:
     """With the weights of the recipe."""
-    return GIMMVFI(registry.known()[f"gimmvfi-{letter}"], CPU, torch.float32, weights(letter))
+    return GIMMVFI(registry.known()[f"gimmvfi-{letter}"], CPU, DTYPES[precision], weights(letter))
 
 
 @cache

@@ -13,6 +13,7 @@ from vsvfi.backends.gimmvfi.raft import Correlation
 from vsvfi import testing
 from vsvfi.cache import nbytes_of
 from vsvfi.errors import OptionError, WeightsError
+from vsvfi.tiling import Tiled
 from vsvfi.weights import registry
 
 from .gimmvfi import CPU, ESTIMATORS, estimator, frames, model, weights
@@ -146,6 +147,29 @@ def test_a_scale_that_is_no_whole_share_works() -> None:
     assert scaled.interpolate(*frames(200, 264), 0.5).shape == (1, 3, 200, 264)
     with pytest.raises(OptionError, match=r"scale must be from 0\.125 to 1 for gimmvfi-r"):
         model().configured(scale=1.5)
+
+
+@both
+@pytest.mark.parametrize("precision", ["fp16", "bf16"])
+def test_lower_precisions_agree_as_the_spec_says(precision: str, letter: str) -> None:
+    """PSNR against single precision at t = 1/2; recorded is the least of more cases (tests/measure/precision.py)."""
+    single, lower, spec = model(letter), model(letter, precision), registry.known()[f"gimmvfi-{letter}"]
+    images = frames(128, 192)
+    made = lower.interpolate(*images, 0.5)
+    assert made.dtype == lower.dtype
+    found = -10 * (made.float() - single.interpolate(*images, 0.5)).pow(2).mean().log10().item()
+    recorded = spec.agreement[precision]
+    assert found >= recorded - 1.5
+    assert precision in spec.precisions
+    assert spec.precisions[0] != precision or recorded >= 50, "what is chosen without asking must agree to 50 dB"
+
+
+def test_flowformer_is_given_pictures_in_single_precision() -> None:
+    """Half a value of 8 bits, which half precision takes from a picture, moves its flow."""
+    assert model("f", "bf16").image_dtype == torch.float32
+    assert Tiled(model("f", "bf16"), 256, 16).image_dtype == torch.float32
+    assert model("r", "bf16").image_dtype == torch.bfloat16
+    assert {value.dtype for value in model("r", "bf16").net.gimm.state_dict().values()} == {torch.float32}
 
 
 def test_caches_can_count_what_is_kept() -> None:

@@ -23,7 +23,18 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from tests.backends import film, ifrnet, reference_film, reference_ifrnet, reference_sdl, reference_uprnet, sdl, uprnet
+from tests.backends import (
+    film,
+    gimmvfi,
+    ifrnet,
+    reference_film,
+    reference_gimmvfi,
+    reference_ifrnet,
+    reference_sdl,
+    reference_uprnet,
+    sdl,
+    uprnet,
+)  # fmt: skip
 from vsvfi.allocation import keep_large_blocks
 from vsvfi.model import Model
 from vsvfi.testing.pictures import pair, texture
@@ -53,6 +64,12 @@ def subject(name: str) -> Subject:
     if family == "sdl":
         own = sdl.weights()
         return Subject(lambda a, b, t: reference_sdl.interpolate(own, a, b, t), lambda p: sdl.model(name, p))
+    if family == "gimmvfi":
+        letter = registry.known()[name].variant[0]
+        inside = gimmvfi.weights(letter)
+        return Subject(
+            lambda a, b, t: reference_gimmvfi.interpolate(inside, a, b, t), lambda p: gimmvfi.model(letter, p)
+        )
     return Subject(lambda a, b, t: reference_film.padded(film.weights(), a, b, t), film.model)
 
 
@@ -80,7 +97,7 @@ def isolated(name: str, size: tuple[int, int], runs: int) -> None:
     taken |= seconds(
         {
             "float32": lambda: ours.interpolate(image0, image1, 0.5),
-            "bfloat16": lambda: low.interpolate(image0.bfloat16(), image1.bfloat16(), 0.5),
+            "bfloat16": lambda: low.interpolate(image0.to(low.image_dtype), image1.to(low.image_dtype), 0.5),
         },
         runs,
     )

@@ -34,7 +34,7 @@ def agreement(name: str, precision: str) -> float:
     found = []
     for size in SIZES:
         images = frames(sized(single, *size))[: single.spec.inputs]
-        low = [image.to(LOWER[precision]) for image in images]
+        low = [image.to(lower.image_dtype) for image in images]
         for t in TIMES:
             off = made(lower, low, t).float() - made(single, images, t)
             found.append(-10 * off.pow(2).mean().log10().item())

@@ -110,7 +110,7 @@ def _made(
 
     inputs = fitted(spec, *map(tensor, pictures), size=size)
     with torch.inference_mode():
-        features = [network.encode(image.to(network.device, network.dtype)) for image in inputs]
+        features = [network.encode(image.to(network.device, network.image_dtype)) for image in inputs]
         motion = network.relate(features[0], features[-1])
         console = Console(stderr=True)
         shown = track(amounts, spec.name, console=console, transient=True, disable=not console.is_terminal)

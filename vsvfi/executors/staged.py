@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from ..model import Explanation, Features, Image, Model, Motion, Source
 from ..padding import Padding
+
+if TYPE_CHECKING:
+    import torch
 
 
 class Staged(Model):
@@ -39,6 +42,11 @@ class Staged(Model):
     def configured(self, **options: Any) -> Self:
         """See Model."""
         return self.around(self.inner.configured(**options))
+
+    @property
+    def image_dtype(self) -> torch.dtype:
+        """As the inner model."""
+        return self.inner.image_dtype
 
     def padding(self, height: int, width: int) -> Padding:
         """As the inner model."""

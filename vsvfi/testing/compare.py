@@ -79,7 +79,7 @@ def apart(a: Tensor, b: Tensor) -> float:
 def encoded(model: Model, image: Tensor) -> Features:
     """The first stage alone, as `interpolate` calls it."""
     with torch.inference_mode():
-        return model.encode(image.to(model.device, model.dtype))
+        return model.encode(image.to(model.device, model.image_dtype))
 
 
 def made(model: Model, images: Sequence[Tensor], t: float = 0.5) -> Tensor:

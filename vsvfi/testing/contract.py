@@ -107,7 +107,7 @@ def threads_do_not_matter(model: Model) -> None:
 
 def pictures_may_come_padded(model: Model) -> None:
     """A picture that already has around it what `padding` says gives the same bytes: the filter hands it over so."""
-    images = [image.to(model.device, model.dtype) for image in given(model, 37, 50)]
+    images = [image.to(model.device, model.image_dtype) for image in given(model, 37, 50)]
     height, width = images[0].shape[-2:]
     around = model.padding(height, width)
     if not around:
@@ -120,7 +120,7 @@ def pictures_may_come_padded(model: Model) -> None:
 
 def inputs_are_left_alone(model: Model) -> None:
     """No stage writes into the images, nor into what an earlier stage made."""
-    images = [image.to(model.device, model.dtype) for image in pair(*sized(model, 48, 66))]
+    images = [image.to(model.device, model.image_dtype) for image in pair(*sized(model, 48, 66))]
     before = [image.clone() for image in images]
     with torch.inference_mode():
         features = [model.encode(image) for image in images]

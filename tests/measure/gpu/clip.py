@@ -70,7 +70,7 @@ def speed(device: Device, budget: float) -> Iterator[Row]:
 def _bare(device: Device, model: Model, engine: str, width: int, height: int) -> float:
     """Seconds an in-between on tensors that are there already: what the filter cannot be faster than."""
     running = run_with(model, engine)
-    early, late = (image.to(device.name, model.dtype) for image in pair(height, width))
+    early, late = (image.to(device.name, model.image_dtype) for image in pair(height, width))
     with torch.inference_mode(), models.stream(device):
         before = running.encode(early)
         return device.seconds(

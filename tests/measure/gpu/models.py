@@ -11,7 +11,18 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-from tests.backends import film, ifrnet, reference_film, reference_ifrnet, reference_sdl, reference_uprnet, sdl, uprnet
+from tests.backends import (
+    film,
+    gimmvfi,
+    ifrnet,
+    reference_film,
+    reference_gimmvfi,
+    reference_ifrnet,
+    reference_sdl,
+    reference_uprnet,
+    sdl,
+    uprnet,
+)  # fmt: skip
 from tests.golden import recipe
 from vsvfi import loading, plugins
 from vsvfi.executors import run_with
@@ -59,6 +70,8 @@ def weights(name: str) -> Mapping[str, Tensor]:
         return film.weights()
     if spec.family == "sdl":
         return sdl.weights(spec.inputs)
+    if spec.family == "gimmvfi":
+        return gimmvfi.weights(spec.variant[0])
     return {key: torch.from_numpy(value) for key, value in recipe.fill_state_dict(_shapes(spec)).items()}
 
 
@@ -79,6 +92,7 @@ def plain(spec: ModelSpec, known: Mapping[str, Tensor]) -> Callable[[Tensor, Ten
         "ifrnet": reference_ifrnet.interpolate,
         "uprnet": reference_uprnet.interpolate,
         "film": reference_film.padded,
+        "gimmvfi": reference_gimmvfi.interpolate,
     }
     way = ways.get(spec.family)
     return None if way is None else lambda a, b: way(known, a, b, 0.5)
@@ -131,7 +145,7 @@ class Networks:
         try:
             compared = self._published(spec, images)
             model = load(self.device, spec, precision)
-            given = [image.to(model.dtype) for image in images]
+            given = [image.to(model.image_dtype) for image in images]
             floor = self._floor(spec, precision, model, given)
             with torch.inference_mode():
                 expected = model.interpolate(*given)
