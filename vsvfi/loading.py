@@ -200,10 +200,13 @@ def _weights(spec: ModelSpec, given: Weights) -> Mapping[str, Tensor] | None:
     from .weights import formats
 
     if isinstance(given, (str, Path)):
-        return formats.read(Path(given))
-    import torch
+        found = formats.read(Path(given))
+    else:
+        import torch
 
-    return formats.unwrapped(given, torch.Tensor, "weights")
+        found = formats.unwrapped(given, torch.Tensor, "weights")
+    checkpoint = plugins.checkpoint(spec)
+    return checkpoint.completed(found) if checkpoint else found
 
 
 def _present() -> list[torch.device]:

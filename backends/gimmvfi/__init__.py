@@ -44,4 +44,4 @@ def vsvfi_checkpoint(spec: ModelSpec) -> Checkpoint | None:
         return None
     from . import checkpoint
 
-    return Checkpoint(shapes=checkpoint.expected(spec))
+    return Checkpoint(shapes=checkpoint.expected(spec), twins=checkpoint.twins(spec))

@@ -41,6 +41,11 @@ def expected(spec: ModelSpec) -> dict[str, tuple[int, ...]]:
     return dict(_published(spec.variant in _ON_FLOWFORMER, spec.task == "flow"))
 
 
+def twins(spec: ModelSpec) -> tuple[tuple[str, str], ...]:
+    """The keys of a strided shortcut's norm, and those that hold the same."""
+    return tuple((key, key.replace(_FIRST, _SECOND)) for key in expected(spec) if _FIRST in key)
+
+
 def network(spec: ModelSpec, weights: Mapping[str, Tensor], device: torch.device, dtype: torch.dtype) -> Network:
     """A whole model with these weights, for inference.
 

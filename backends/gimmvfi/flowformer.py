@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .raft import Context, Correlation, FlowHead, Half, MotionEncoder, SeparableGRU, enlarged, fits, grid
-from .twins import Block, Twins, attend, code, in_windows, out_of_windows
+from .twins import WINDOW, Block, Twins, attend, code, in_windows, out_of_windows
 
 ITERATIONS = 32
 """Of the update, as GIMM-VFI's code has it."""
@@ -200,7 +200,7 @@ class ContextLocal(WithContext):
     def forward(self, x: Tensor, context: Tensor) -> Tensor:
         """(N tokens, h, w, 128) to the same, with context (N, h, w, 256)."""
         windows, known = in_windows(x), in_windows(self.context_proj(context))
-        place = code(_places(7, 7, x), _CHANNELS + _CONTEXT).flatten(0, 1)
+        place = code(_places(WINDOW, WINDOW, x), _CHANNELS + _CONTEXT).flatten(0, 1)
         q, k = (self.joined(layer, windows, known, place) for layer in (self.q, self.k))
         return self.proj(out_of_windows(attend(q, k, self.v(windows), _HEADS), x.shape[1], x.shape[2]))  # type: ignore[no-any-return]
 

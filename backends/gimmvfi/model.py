@@ -136,8 +136,10 @@ class GIMMVFI(Model):
         if small == full:
             return fields
         flow0, flow1, mask, residual = (_resized(each, (full[0], full[1])) for each in fields)
-        ratio = torch.tensor([full[1] / small[1], full[0] / small[0]] * FLOWS, device=mask.device).view(1, -1, 1, 1)
-        return Fields(flow0.mul_(ratio), flow1.mul_(ratio), mask, residual)
+        for flow in (flow0, flow1):  # numbers, no tensor of them: nothing may come from the host while work is recorded
+            flow[:, 0::2] *= full[1] / small[1]
+            flow[:, 1::2] *= full[0] / small[0]
+        return Fields(flow0, flow1, mask, residual)
 
     def _cropped(self, padded: Tensor, size: tuple[int, int]) -> Tensor:
         around = self.padding(*size)

@@ -20,9 +20,9 @@ from ..golden import recipe
 from .files import KINDS
 
 T_WEIGHT = "decoder4.convblock.0.0.weight"
-NETWORKS = [spec for spec in plugins.specs().values() if spec.family in ("ifrnet", "uprnet", "film", "sdl")]
+NETWORKS = [spec for spec in plugins.specs().values() if spec.family in ("ifrnet", "uprnet", "film", "sdl", "gimmvfi")]
 BY_NAME = {spec.name: spec for spec in NETWORKS}
-PUBLISHED = {"ifrnet": "bare", "uprnet": "module.", "film": "TorchScript", "sdl": "params"}
+PUBLISHED = {"ifrnet": "bare", "uprnet": "module.", "film": "TorchScript", "sdl": "params", "gimmvfi": "state_dict"}
 """How each family's authors save."""
 
 
@@ -46,7 +46,7 @@ def install(*words: object, expect: int = 0) -> str:
 def test_a_published_file_is_recognised_by_its_content(tmp_path: Path, name: str) -> None:
     """Under a name that says nothing; trainings of FILM and SDL that nothing tells apart, by the model's name."""
     spec = BY_NAME[name]
-    file = tmp_path / (f"{name}.pt" if spec.family in ("film", "sdl") else "download.bin")
+    file = tmp_path / (f"{name}.pt" if spec.family in ("film", "sdl", "gimmvfi") else "download.bin")
     KINDS[PUBLISHED[spec.family]](weights_of(spec), file)
     ready = prepare(file)
     assert (ready.spec.name, ready.checked, ready.remark) == (name, True, None)
@@ -64,7 +64,9 @@ def test_ifrnet_in_every_format(tmp_path: Path, kind: str) -> None:
     assert all(torch.equal(found[key], value) for key, value in weights.items())
 
 
-@pytest.mark.parametrize("name", ["ifrnet-s", "ifrnet-s-gopro", "uprnet-base", "film-style", "sdl-vfi-psnr"])
+@pytest.mark.parametrize(
+    "name", ["ifrnet-s", "ifrnet-s-gopro", "uprnet-base", "film-style", "sdl-vfi-psnr", "gimmvfi-f"]
+)
 def test_what_is_installed_runs(tmp_path: Path, name: str) -> None:
     spec = BY_NAME[name]
     file = tmp_path / Path(str(spec.checkpoint)).name
@@ -95,6 +97,52 @@ def test_film_in_half_precision(tmp_path: Path) -> None:
     KINDS["TorchScript"](weights, tmp_path / "film_net_fp16.pt")
     install("film-style", "--from", tmp_path / "film_net_fp16.pt")
     assert vsvfi.load("film-style", device="cpu").dtype == torch.float32
+
+
+NORM, ITS_TWIN = "cnet.layer2.0.downsample.1.weight", "cnet.layer2.0.norm3.weight"
+
+
+@pytest.mark.parametrize(
+    ("name", "called"),
+    [
+        ("gimmvfi-r-p", "gimmvfi_r_arb_lpips_fp32.safetensors"), ("gimmvfi-f", "GIMMVFI_F_ARB_fp16.safetensors"),
+        ("raft-gimm", "raft-things_fp32.safetensors"), ("flowformer-gimm", "flowformer_sintel_fp32.safetensors"),
+    ],
+)  # fmt: skip
+def test_single_file_conversions_of_gimmvfi(tmp_path: Path, name: str, called: str) -> None:
+    """Flat, in one precision, whole numbers as they are; two trainings differ by the file's name alone."""
+    weights = weights_of(BY_NAME[name])
+    lower = {
+        key: value.half() if "fp16" in called and value.is_floating_point() else value for key, value in weights.items()
+    }
+    KINDS["safetensors"](lower, tmp_path / called)
+    ready = prepare(tmp_path / called)
+    assert (ready.spec.name, ready.checked) == (name, True)
+    assert ready.weights.keys() == weights.keys()
+
+
+@pytest.mark.parametrize("left", [NORM, ITS_TWIN])
+def test_a_tensor_with_two_names_may_come_under_either(tmp_path: Path, left: str) -> None:
+    """Writers of safetensors refuse two names for one tensor, or drop one."""
+    weights = weights_of(BY_NAME["raft-gimm"])
+    weights[ITS_TWIN] = weights[NORM]
+    KINDS["safetensors"]({key: value for key, value in weights.items() if key != left}, tmp_path / "file")
+    ready = prepare(tmp_path / "file")
+    assert ready.spec.name == "raft-gimm"
+    assert all(torch.equal(ready.weights[key], value) for key, value in weights.items())
+    assert vsvfi.load("raft-gimm", weights=tmp_path / "file", device="cpu").spec.name == "raft-gimm"
+    without_both = {key: value for key, value in weights.items() if key not in (NORM, ITS_TWIN)}
+    KINDS["safetensors"](without_both, tmp_path / "less")
+    with pytest.raises(WeightsError, match=r"nearest to raft-gimm: it lacks cnet\.layer2\.0\."):
+        prepare(tmp_path / "less")
+
+
+def test_one_tensor_under_two_names_as_the_authors_save_it(tmp_path: Path) -> None:
+    weights = weights_of(BY_NAME["raft-gimm"])
+    weights[ITS_TWIN] = weights[NORM]
+    KINDS["module."](weights, tmp_path / "raft-things.pth")
+    assert "raft-gimm: installed" in install("--from", tmp_path / "raft-things.pth")
+    assert store.verify(BY_NAME["raft-gimm"]).checked
 
 
 def test_gopro_weights_under_the_other_name_are_remarked_on(tmp_path: Path) -> None:

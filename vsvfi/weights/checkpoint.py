@@ -24,11 +24,21 @@ class Checkpoint:
         shapes: official keys, without wrapper or prefix, and the shape of each.
         facts: computes what values tell and shapes do not; it is written into the record of an installed file.
         promised: the facts that hold of the published file. They tell models apart that share their shapes.
+        twins: pairs of keys under which the published file holds one tensor; a conversion may leave out either.
     """
 
     shapes: Shapes
     facts: Callable[[Mapping[str, Tensor]], Facts] | None = None
     promised: Facts = field(default_factory=dict)
+    twins: tuple[tuple[str, str], ...] = ()
+
+    def completed[T](self, found: Mapping[str, T]) -> dict[str, T]:
+        """By key what a file holds (tensors, or their shapes), twins that it leaves out included."""
+        whole = dict(found)
+        for key, other in (*self.twins, *((b, a) for a, b in self.twins)):
+            if other in whole:
+                whole.setdefault(key, whole[other])
+        return whole
 
     def facts_of(self, weights: Mapping[str, Tensor]) -> dict[str, bool | int | float | str]:
         """What these weights tell; they have the right keys and shapes."""

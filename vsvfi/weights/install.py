@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,9 @@ log = logging.getLogger("vsvfi")
 
 SUFFIXES = (".pth", ".pt", ".pkl", ".ckpt", ".bin", ".safetensors")
 """What weights files are called; others in a folder are passed over."""
+
+_PRECISION = re.compile("[-_](fp32|fp16|bf16)$")
+"""What conversions put behind a file's name."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ def prepare(file: Path, spec: ModelSpec | None = None) -> Ready:
     if spec is not None:
         return _fitted(file, contents, spec)
     known = _known()
-    fitting = {name: spec for name, (spec, checkpoint) in known.items() if checkpoint.shapes == contents.shapes}
+    fitting = {name: spec for name, (spec, checkpoint) in known.items() if _fits(contents.shapes, checkpoint)}
     if not fitting:
         raise WeightsError(f"{file} fits no model; {_nearest(contents.shapes, known)}")
     if len(fitting) == 1:
@@ -112,8 +116,8 @@ def _fitted(
     file: Path, contents: formats.Contents, spec: ModelSpec, weights: Mapping[str, Tensor] | None = None
 ) -> Ready:
     checkpoint = plugins.checkpoint(spec)
-    if checkpoint is not None and (differs := misfit(checkpoint.shapes, contents.shapes)):
-        others = [name for name, (_, other) in _known().items() if other.shapes == contents.shapes]
+    if checkpoint is not None and (differs := misfit(checkpoint.shapes, checkpoint.completed(contents.shapes))):
+        others = [name for name, (_, other) in _known().items() if _fits(contents.shapes, other)]
         is_another = f"; it fits {', '.join(others)}" if others else ""
         raise WeightsError(f"{file} does not fit {spec.name}: {differs}{is_another}")
     weights = contents.read() if weights is None else weights
@@ -122,8 +126,13 @@ def _fitted(
             raise WeightsError(f"{file} is damaged: {key} holds numbers that are not finite")
     if checkpoint is None:
         return Ready(spec, weights, contents.kind, checked=False)
+    weights = checkpoint.completed(weights)
     facts = checkpoint.facts_of(weights)
     return Ready(spec, weights, contents.kind, True, facts, _remark(checkpoint, facts))
+
+
+def _fits(shapes: Shapes, checkpoint: Checkpoint) -> bool:
+    return checkpoint.completed(shapes) == checkpoint.shapes
 
 
 def _remark(checkpoint: Checkpoint, facts: Facts) -> str | None:
@@ -154,10 +163,9 @@ def _keeps(checkpoint: Checkpoint, weights: Mapping[str, Tensor]) -> bool:
 
 
 def _named_like(file: Path, specs: Iterable[ModelSpec]) -> list[ModelSpec]:
-    """Those that the file has the name of: the published file's, or the model's own."""
-    return [
-        spec for spec in specs if file.name.lower() == str(spec.checkpoint).lower() or file.stem.lower() == spec.name
-    ]
+    """Those that the file has the name of: the published file's, whatever it was converted to, or the model's own."""
+    stem = _PRECISION.sub("", file.stem.lower())
+    return [spec for spec in specs if stem in (Path(str(spec.checkpoint)).stem.lower(), spec.name)]
 
 
 def _nearest(shapes: Shapes, known: Mapping[str, tuple[ModelSpec, Checkpoint]]) -> str:
