@@ -56,9 +56,9 @@ def model_for(
         VsvfiError: whatever is wrong with it.
     """
     chosen = _chosen(model, tasks, device, wanted, size)
-    if wanted.scale != 1.0 and chosen.spec.scales is None:
-        raise OptionError(f"{chosen.spec.name} has no scale; leave scale at 1.0")
-    scale = {"scale": wanted.scale} if chosen.spec.scales is not None else {}
+    if wanted.scale not in (None, 1.0) and chosen.spec.scales is None:
+        raise OptionError(f"{chosen.spec.name} has no scale; leave scale out")
+    scale = {} if wanted.scale is None or chosen.spec.scales is None else {"scale": wanted.scale}
     return chosen.configured(**{**scale, **wanted.model_options})
 
 

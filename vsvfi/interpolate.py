@@ -35,7 +35,7 @@ def Interpolate(
     fps: opt.Rational | None = None,
     device: str | Sequence[str] | None = None,
     precision: opt.Precision = "auto",
-    scale: float = 1.0,
+    scale: float | None = None,
     tile: int | tuple[int, int] | None = None,
     overlap: int = opt.OVERLAP,
     engine: opt.Engine = "auto",
@@ -68,6 +68,7 @@ def Interpolate(
             runs there, else the CPU.
         precision: "fp32", "fp16", "bf16"; "auto": what the model's measurements recommend on the device.
         scale: resolution at which motion is looked for, relative to the model's own; for models that have a scale.
+            None: as the model is, 1 unless it goes by the size of the frames.
         tile: work in tiles of this size, (width, height) or one number for both, to bound memory.
         overlap: pixels that tiles share; blended linearly.
         engine: how a network is run: "eager": each operation launched as it comes; "graph": launches recorded once

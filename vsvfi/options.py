@@ -38,7 +38,7 @@ class Options:
     protect: bool = False
     dither: Dither = "ordered"
     show: Show | None = None
-    scale: float = 1.0
+    scale: float | None = None
     tile: tuple[int, int] | None = None
     overlap: int = OVERLAP
     engine: Engine = "auto"
@@ -144,8 +144,10 @@ def check_path(name: str, value: object) -> None:
 
 
 def _check_scale(scale: object) -> None:
+    if scale is None:
+        return
     if isinstance(scale, bool) or not isinstance(scale, (int, float)) or not 0 < scale <= 8:
-        raise OptionError(f"scale must be a number above 0 and at most 8, got {scale!r}")
+        raise OptionError(f"scale must be None or a number above 0 and at most 8, got {scale!r}")
 
 
 def _check_static(static: object) -> None:

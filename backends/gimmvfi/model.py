@@ -20,6 +20,8 @@ from .raft import Context, Correlation
 from .synthesis import FLOWS, Fields, Frame
 
 _MULTIPLE, _SMALL_MULTIPLE = 32, 16
+_SCALES = ((1.4e6, 1.0), (4.4e6, 0.5), (float("inf"), 0.25))
+"""Pixels up to which a scale is taken where none is asked for: the authors' for 720p, 2K and 4K."""
 _LEAST = 128
 """Pixels a side of what the network sees: below, published code divides by 0 in the coarsest correlations."""
 
@@ -66,6 +68,7 @@ class GIMMVFI(Model):
         self, spec: ModelSpec, device: torch.device, dtype: torch.dtype, weights: Mapping[str, Tensor]
     ) -> None:
         super().__init__(spec, device, dtype)
+        self.settings = {**self.settings, "scale": None}
         self.net = checkpoint.network(spec, weights, device, dtype)
 
     @property
@@ -85,7 +88,7 @@ class GIMMVFI(Model):
 
     def small(self, height: int, width: int) -> tuple[int, int]:
         """Of padded sides, those at which motion is looked for: times the scale, to multiples of 16, at least 128."""
-        scale = float(self.settings["scale"])
+        scale = self.settings["scale"] or next(scale for most, scale in _SCALES if height * width <= most)
         wanted = (max(_LEAST, -(-round(side * scale) // _SMALL_MULTIPLE) * _SMALL_MULTIPLE) for side in (height, width))
         rows, columns = (min(each, side) for each, side in zip(wanted, (height, width), strict=True))
         return rows, columns

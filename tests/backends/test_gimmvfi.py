@@ -145,6 +145,10 @@ def test_a_scale_that_is_no_whole_share_works() -> None:
     assert model().small(256, 384) == (256, 384)
     assert model().configured(scale=0.5).small(1088, 1920) == (544, 960)
     assert scaled.interpolate(*frames(200, 264), 0.5).shape == (1, 3, 200, 264)
+    assert model().small(736, 1280) == (736, 1280)
+    assert model().small(1088, 2048) == (544, 1024), "the authors' own for 2K"
+    assert model().small(2176, 4096) == (544, 1024), "and for 4K"
+    assert model().configured(scale=1.0).small(1088, 2048) == (1088, 2048)
     with pytest.raises(OptionError, match=r"scale must be from 0\.125 to 1 for gimmvfi-r"):
         model().configured(scale=1.5)
 

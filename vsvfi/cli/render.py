@@ -24,7 +24,7 @@ def render(
     ] = "on",
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1. Without: the first CUDA device.")] = None,
     precision: Annotated[str, typer.Option(help="auto, fp32, fp16, bf16.")] = "auto",
-    scale: Annotated[float, typer.Option(help="Resolution at which motion is looked for.")] = 1.0,
+    scale: Annotated[float | None, typer.Option(help="Resolution at which motion is looked for.")] = None,
     tile: Annotated[str | None, typer.Option(help="Work in tiles of this size: 1024, 1024x512.")] = None,
     protect: Annotated[bool, typer.Option("--protect", help="Keep subtitles and logos from being warped.")] = False,
     encoder: Annotated[

@@ -31,7 +31,7 @@ class Settings:
     scene_change: SceneChange = True
     device: str | None = None
     precision: Precision = "auto"
-    scale: float = 1.0
+    scale: float | None = None
     tile: int | tuple[int, int] | None = None
     protect: bool = False
     encoder: str = "libx264"

@@ -55,7 +55,8 @@ def networks(device: Device) -> list[ModelSpec]:
 
 def load(device: Device, spec: ModelSpec, precision: str) -> Model:
     """With weights of the recipe: official ones need not be there."""
-    return loading.load(spec.name, weights=weights(spec.name), device=device.name, dtype=DTYPES[precision])
+    model = loading.load(spec.name, weights=weights(spec.name), device=device.name, dtype=DTYPES[precision])
+    return model.configured(scale=1.0) if spec.scales else model  # the plain forward has no other
 
 
 @cache
