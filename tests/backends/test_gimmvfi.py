@@ -13,6 +13,7 @@ from vsvfi.backends.gimmvfi.raft import Correlation
 from vsvfi import testing
 from vsvfi.cache import nbytes_of
 from vsvfi.errors import OptionError, WeightsError
+from vsvfi.executors.compiled import Compiled
 from vsvfi.tiling import Tiled
 from vsvfi.weights import registry
 
@@ -226,3 +227,11 @@ def test_it_traces_whole(letter: str) -> None:
     with torch.no_grad():
         for traced, plain in zip(run(*inputs), stage(*inputs), strict=True):
             assert torch.equal(traced, plain)
+
+
+@pytest.mark.slow
+def test_its_stages_compile() -> None:
+    torch._dynamo.reset()
+    image0, image1 = frames(128, 128)
+    made = Compiled(model(), "aot_eager").interpolate(image0, image1, 0.3)
+    assert (made - model().interpolate(image0, image1, 0.3)).abs().max() < 1e-4

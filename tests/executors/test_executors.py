@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from vsvfi.backends.sdl.model import SDL
 
-from tests.backends import film, ifrnet, sdl, uprnet
+from tests.backends import film, gimmvfi, ifrnet, sdl, uprnet
 from vsvfi.errors import OptionError
 from vsvfi.executors import run_with
 from vsvfi.executors.compiled import Compiled
@@ -31,6 +31,7 @@ MODELS: dict[str, Callable[[], Model]] = {
     "uprnet": lambda: uprnet.model("base"),
     "film": film.model,
     "sdl": lambda: sdl.model("sdl-vfi-psnr"),
+    "gimmvfi": lambda: gimmvfi.model("f"),
 }
 
 
