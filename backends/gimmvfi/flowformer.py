@@ -102,7 +102,7 @@ class CostPerceiver(nn.Module):
     def read(self, cost: Tensor) -> Tensor:
         """(N, P, tokens, 128) of the correlations (N, P, h, w) of P places."""
         patches = self.patch_embed(cost.flatten(0, 1)[:, None])
-        made = self.input_layer(self.latent_tokens.expand(len(patches), -1, -1), patches)
+        made = self.input_layer(self.latent_tokens, patches)
         return made.view(*cost.shape[:2], _TOKENS, _CHANNELS)  # type: ignore[no-any-return]
 
     def forward(self, read: Tensor, context: Tensor) -> Tensor:
@@ -147,7 +147,7 @@ class CostPatches(nn.Module):
         cost = functional.pad(cost, (0, -cost.shape[-1] % _PATCH, 0, -cost.shape[-2] % _PATCH))
         x = self.proj(cost)
         p, _, h, w = x.shape
-        centres = grid(1, h, w, x)[0].permute(1, 2, 0) * _PATCH + _PATCH / 2
+        centres = _places(h, w, x) * _PATCH + _PATCH / 2
         place = code(centres, 64).to(x.dtype).permute(2, 0, 1).expand(p, -1, -1, -1)
         x = self.ffn_with_coord(torch.cat([x, place], 1))
         return self.norm(x.flatten(2).transpose(1, 2))  # type: ignore[no-any-return]
@@ -163,10 +163,11 @@ class Asking(nn.Module):
         self.ffn = _two_layers(_CHANNELS)
 
     def forward(self, tokens: Tensor, asked: Tensor | None = None) -> Tensor:
-        """(P, tokens, 128) with (P, S, 128) to the former's shape; without, they ask each other."""
+        """(P or 1, tokens, 128) with (P, S, 128) to (P, tokens, 128); without, they ask each other."""
         asking = self.norm1(tokens)
         asked = asking if asked is None else asked
-        answer = attend(self.q(asking), self.k(asked), self.v(asked), _HEADS)
+        questions = self.q(asking).expand(len(asked), -1, -1)  # the same of every place are made once
+        answer = attend(questions, self.k(asked), self.v(asked), _HEADS)
         tokens = tokens + self.proj(answer)
         return tokens + self.ffn(self.norm2(tokens))  # type: ignore[no-any-return]
 
@@ -345,7 +346,7 @@ class Aggregator(nn.Module):
             gathered = torch.bmm(similar[0], v)
         else:
             q, k = similar
-            gathered = functional.scaled_dot_product_attention(q[:, None], k[:, None], v.contiguous()[:, None])[:, 0]
+            gathered = attend(q, k, v.contiguous(), 1)
         return moved + self.gamma * gathered.transpose(1, 2).reshape(moved.shape)
 
 

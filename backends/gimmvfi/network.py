@@ -27,8 +27,6 @@ class Network(nn.Module):
     def frame(self, image: Tensor, context: Context) -> Frame:
         """What synthesis needs of a frame (N, 3, h, w) in [0, 1]: both decoders enlarge its features, whatever t is."""
         eighth, quarter = (each.to(image.dtype) for each in (context.eighth, context.quarter))
-        quarter, full = (
-            self.synthesis.amt_init_decoder.upsample(self.amt_last_cproj(eighth)),
-            self.synthesis.amt_final_decoder.upsample(self.amt_second_last_cproj(quarter)),
-        )
-        return Frame(2 * image - 1, quarter, full)
+        first = self.synthesis.amt_init_decoder.upsample(self.amt_last_cproj(eighth))
+        last = self.synthesis.amt_final_decoder.upsample(self.amt_second_last_cproj(quarter))
+        return Frame(2 * image - 1, first, last)

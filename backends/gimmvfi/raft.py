@@ -96,10 +96,8 @@ class Correlation:
 def _turned(volume: Tensor, levels: int) -> list[Tensor]:
     """The pyramid seen from the later frame: no product is computed twice."""
     n, h, w = volume.shape[:3]
-    pyramid = [volume.permute(0, 3, 4, 1, 2).reshape(n * h * w, 1, h, w)]
-    for _ in range(levels - 1):
-        pyramid.append(functional.avg_pool2d(pyramid[-1], 2))
-    return [level.view(n, h, w, *level.shape[-2:]) for level in pyramid]
+    turned = volume.permute(0, 3, 4, 1, 2).reshape(n * h * w, 1, h, w)
+    return [level.view(n, h, w, *level.shape[-2:]) for level in lookup.pooled(turned, levels)]
 
 
 class RAFT(nn.Module):

@@ -13,6 +13,7 @@ from vsvfi.errors import ShapeError
 
 from . import kernels
 from .layout import gradients_wanted, memory_format
+from .lookup import pooled
 
 _RADII = (3, 4)
 """Those there are kernels for: UPR-Net's, and LiteFlowNet's, which teaches IFRNet."""
@@ -138,9 +139,7 @@ def all_pairs(features0: Tensor, features1: Tensor, levels: int = 4) -> list[Ten
         shapes = f"{tuple(features0.shape)} and {tuple(features1.shape)}"
         raise ShapeError(f"features must have one N and C, and sides of at least {1 << (levels - 1)}, got {shapes}")
     volume = torch.bmm(features0.flatten(2).transpose(1, 2), features1.flatten(2)) / math.sqrt(c)
-    pyramid = [volume.view(n * h * w, 1, *features1.shape[-2:])]
-    for _ in range(levels - 1):
-        pyramid.append(functional.avg_pool2d(pyramid[-1], 2))
+    pyramid = pooled(volume.view(n * h * w, 1, *features1.shape[-2:]), levels)
     return [level.view(n, h, w, *level.shape[-2:]) for level in pyramid]
 
 
