@@ -14,6 +14,7 @@ from torch import Tensor
 
 from tests.measure.gpu import clip, models, targets
 from tests.measure.gpu.clock import Device
+from tests.measure.published import PLAIN, weights
 from vsvfi import plugins
 from vsvfi.testing.pictures import pair
 
@@ -83,9 +84,10 @@ def test_published_forwards_run_on_another_device(name: str) -> None:
     """What they make themselves is made where their weights are: else the card would be compared with nothing."""
     spec = plugins.spec(name)
     with torch.inference_mode(), torch.device("meta"):
-        way = models.plain(spec, {key: value.to("meta") for key, value in models.weights(name).items()})
+        way = PLAIN.get(spec.family)
         assert way is not None
-        made = way(*(image.to("meta") for image in pair(70, 100)))
+        known = {key: value.to("meta") for key, value in weights(name).items()}
+        made = way(known, *(image.to("meta") for image in pair(70, 100)), 0.5)
     assert isinstance(made, Tensor)
     assert made.device.type == "meta"
     assert made.shape[-2] >= 70

@@ -6,6 +6,8 @@ import json
 from functools import cache
 from pathlib import Path
 
+import numpy as np
+import pytest
 import torch
 from torch import Tensor
 from vsvfi.backends.gimmvfi.estimator import FlowEstimator
@@ -19,6 +21,9 @@ CPU = torch.device("cpu")
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 ESTIMATORS = {"raft-gimm": "r", "flowformer-gimm": "f"}
 """By name: the letter of the models that hold it."""
+IMAGE, PIXELS = {"r": 1e-4, "f": 5e-4}, {"r": 1e-3, "f": 2e-3}
+"""Of images in [0, 1], and of flows: what FlowFormer's own code differs by from one convolution to another is more."""
+both = pytest.mark.parametrize("letter", ["r", "f"])
 
 
 @cache
@@ -58,3 +63,16 @@ def frames(height: int, width: int, seed: int = 0, n: int = 1) -> tuple[Tensor, 
     made = [recipe.make_frames(height, width, seed=seed + k) for k in range(n)]
     first, second = (torch.stack([torch.from_numpy(pair[k]) for pair in made]) for k in (0, 1))
     return first, second
+
+
+@cache
+def answers(folder: Path, name: str) -> dict[str, Tensor]:
+    """Published ones, by name."""
+    with np.load(folder / f"{name}.npz") as file:
+        return {key: torch.from_numpy(file[key].astype(np.float32)) for key in file.files}
+
+
+def off(found: Tensor, answer: Tensor) -> float:
+    """What 99.9 % of the values are within: where a splat's coverage ends, the published operator jumps."""
+    assert found.shape == answer.shape
+    return float((found - answer).abs().flatten().double().quantile(0.999))

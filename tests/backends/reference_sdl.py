@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
@@ -19,9 +18,15 @@ type Weights = Mapping[str, Tensor]
 def interpolate(weights: Weights, image0: Tensor, image1: Tensor, t: float) -> Tensor:
     """The image at t, padded and cropped as the published script does for video; not limited to [0, 1]."""
     height, width = image0.shape[-2:]
-    around = ((0, 0), (0, 0), (0, -height % 32), (0, -width % 32))
-    both = torch.cat([torch.from_numpy(np.pad(image.numpy(), around, "symmetric")) for image in (image0, image1)], 1)
-    return forward(weights, both, torch.tensor([t]))[..., :height, :width]
+    both = mirrored(mirrored(torch.cat([image0, image1], 1), 2), 3)
+    return forward(weights, both, torch.tensor([t], device=both.device))[..., :height, :width]
+
+
+def mirrored(x: Tensor, dim: int) -> Tensor:
+    """Up to a multiple of 32, 012 as 012 210 012."""
+    length = x.shape[dim]
+    place = torch.arange(length + -length % 32, device=x.device) % (2 * length)
+    return x.index_select(dim, torch.minimum(place, 2 * length - 1 - place))
 
 
 def forward(weights: Weights, x: Tensor, t: Tensor, split: float = 0.5, columns: int = 6) -> Tensor:

@@ -17,16 +17,13 @@ from vsvfi.executors.compiled import Compiled
 from vsvfi.tiling import Tiled
 from vsvfi.weights import registry
 
-from .gimmvfi import CPU, ESTIMATORS, estimator, frames, model, weights
+from .gimmvfi import CPU, ESTIMATORS, both, estimator, frames, model, weights
 
 # Those that look at the picture want weights that were trained, and batches of odd sizes take minutes.
 SEEN = (
     "spec_is_sane", "stages_equal_interpolate", "inputs_are_left_alone", "pictures_may_come_padded", "explanations_fit"
 )  # fmt: skip
 CONTRACT = [check for check in testing.checks(registry.known()["gimmvfi-r"]) if check.__name__ in SEEN]
-
-
-both = pytest.mark.parametrize("letter", ["r", "f"])
 
 
 @pytest.mark.slow
@@ -102,10 +99,10 @@ def test_correlations_row_by_row(monkeypatch) -> None:
 
 def test_one_volume_serves_both_directions() -> None:
     f0, f1 = torch.rand(1, 16, 16, 20), torch.rand(1, 16, 16, 20)
-    both, turned = Correlation.of(f0, f1), Correlation.of(f1, f0)
+    seen, turned = Correlation.of(f0, f1), Correlation.of(f1, f0)
     at = torch.rand(1, 2, 16, 20) * 16
-    assert torch.allclose(both.at(at, back=True), turned.at(at), atol=1e-5)
-    assert torch.allclose(both.at(at), turned.at(at, back=True), atol=1e-5)
+    assert torch.allclose(seen.at(at, back=True), turned.at(at), atol=1e-5)
+    assert torch.allclose(seen.at(at), turned.at(at, back=True), atol=1e-5)
 
 
 @both

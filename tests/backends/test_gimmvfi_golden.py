@@ -6,7 +6,6 @@ from functools import cache
 from math import prod, sqrt
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -18,17 +17,7 @@ from vsvfi.backends.gimmvfi.raft import Correlation, grid
 from tests.golden import recipe
 from vsvfi.weights import registry
 
-from .gimmvfi import ESTIMATORS, HERE, estimator, frames, model, shapes, weights
-
-IMAGE, PIXELS = {"r": 1e-4, "f": 5e-4}, {"r": 1e-3, "f": 2e-3}
-"""Of images in [0, 1], and of flows: what FlowFormer's own code differs by from one convolution to another is more."""
-both = pytest.mark.parametrize("letter", ["r", "f"])
-
-
-@cache
-def answers(folder: Path, name: str) -> dict[str, Tensor]:
-    with np.load(folder / f"{name}.npz") as file:
-        return {key: torch.from_numpy(file[key].astype(np.float32)) for key in file.files}
+from .gimmvfi import ESTIMATORS, HERE, IMAGE, PIXELS, answers, both, estimator, frames, model, off, shapes, weights
 
 
 @pytest.fixture(scope="module")
@@ -46,12 +35,6 @@ def motion(letter: str, height: int = 128, width: int = 192, scale: float = 1.0)
 def flows(of: GIMMMotion) -> Tensor:
     """(uv, direction, h, w), as the answers have them."""
     return torch.stack([of.latent.flow01[0], of.latent.flow10[0]], 1)
-
-
-def off(ours: Tensor, answer: Tensor) -> float:
-    """What 99.9 % of the values are within: where a splat's coverage ends, the published operator jumps."""
-    assert ours.shape == answer.shape
-    return float((ours - answer).abs().flatten().double().quantile(0.999))
 
 
 OFFICIAL = {

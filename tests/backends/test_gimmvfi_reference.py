@@ -2,32 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from . import reference_gimmvfi
-from .gimmvfi import HERE, frames, weights
-
-IMAGE, PIXELS = {"r": 1e-4, "f": 5e-4}, {"r": 1e-3, "f": 2e-3}
-"""The backend's own tolerances, of images in [0, 1] and of flows."""
-both = pytest.mark.parametrize("letter", ["r", "f"])
-
-
-@cache
-def answers(folder: Path, name: str) -> dict[str, Tensor]:
-    with np.load(folder / f"{name}.npz") as file:
-        return {key: torch.from_numpy(file[key].astype(np.float32)) for key in file.files}
-
-
-def off(plain: Tensor, answer: Tensor) -> float:
-    """What 99.9 % of the values are within: where a splat's coverage ends, the published operator jumps."""
-    assert plain.shape == answer.shape
-    return float((plain - answer).abs().flatten().double().quantile(0.999))
+from .gimmvfi import HERE, IMAGE, PIXELS, answers, both, frames, off, weights
 
 
 @both

@@ -17,28 +17,18 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from statistics import median
 
 import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from tests.backends import (
-    film,
-    gimmvfi,
-    ifrnet,
-    reference_film,
-    reference_gimmvfi,
-    reference_ifrnet,
-    reference_sdl,
-    reference_uprnet,
-    sdl,
-    uprnet,
-)  # fmt: skip
+from tests.measure.published import PLAIN, weights
+from vsvfi import plugins
 from vsvfi.allocation import keep_large_blocks
 from vsvfi.model import Model
 from vsvfi.testing.pictures import pair, texture
-from vsvfi.weights import registry
 
 type Between = Callable[[Tensor, Tensor, float], Tensor]
 
@@ -52,25 +42,8 @@ class Subject:
 
 
 def subject(name: str) -> Subject:
-    family = registry.known()[name].family
-    if family == "ifrnet":
-        size = name.removesuffix("-gopro")
-        weights = ifrnet.weights(size)
-        return Subject(lambda a, b, t: reference_ifrnet.interpolate(weights, a, b, t), lambda p: ifrnet.model(size, p))
-    if family == "uprnet":
-        variant = name.removeprefix("uprnet-")
-        known = uprnet.weights(variant)
-        return Subject(lambda a, b, t: reference_uprnet.interpolate(known, a, b, t), lambda p: uprnet.model(variant, p))
-    if family == "sdl":
-        own = sdl.weights()
-        return Subject(lambda a, b, t: reference_sdl.interpolate(own, a, b, t), lambda p: sdl.model(name, p))
-    if family == "gimmvfi":
-        letter = registry.known()[name].variant[0]
-        inside = gimmvfi.weights(letter)
-        return Subject(
-            lambda a, b, t: reference_gimmvfi.interpolate(inside, a, b, t), lambda p: gimmvfi.model(letter, p)
-        )
-    return Subject(lambda a, b, t: reference_film.padded(film.weights(), a, b, t), film.model)
+    spec, known = plugins.spec(name), weights(name)
+    return Subject(partial(PLAIN[spec.family], known), lambda precision: plugins.build(spec, "cpu", precision, known))
 
 
 def seconds(calls: dict[str, Callable[[], object]], runs: int) -> dict[str, list[float]]:
@@ -92,8 +65,8 @@ def isolated(name: str, size: tuple[int, int], runs: int) -> None:
     ours, low = who.build("fp32"), who.build("bf16")
     off = (who.plain(image0, image1, 0.5).clamp(0, 1) - ours.interpolate(image0, image1, 0.5)).abs()
     # FlowFormer's own rounding moves what splats reach by whole pixels at their edges, so not every pixel agrees.
-    apart = (off.mean() if name.startswith("gimmvfi-f") else off.max()).item()
-    assert apart < 1e-3 if name.startswith("gimmvfi-f") else apart < 1e-4, f"{name}: off the plain forward by {apart}"
+    apart, allowed = (off.mean(), 1e-3) if name.startswith("gimmvfi-f") else (off.max(), 1e-4)
+    assert apart < allowed, f"{name}: ours differs from the plain forward by {apart}"
     taken = seconds({"plain": lambda: who.plain(image0, image1, 0.5)}, runs)
     keep_large_blocks()
     taken |= seconds(

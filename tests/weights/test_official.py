@@ -44,7 +44,7 @@ def install(*words: object, expect: int = 0) -> str:
 
 @pytest.mark.parametrize("name", BY_NAME)
 def test_a_published_file_is_recognised_by_its_content(tmp_path: Path, name: str) -> None:
-    """Under a name that says nothing; trainings of FILM and SDL that nothing tells apart, by the model's name."""
+    """Under a name that says nothing; those that nothing tells apart, by the name of the model."""
     spec = BY_NAME[name]
     file = tmp_path / (f"{name}.pt" if spec.family in ("film", "sdl", "gimmvfi") else "download.bin")
     KINDS[PUBLISHED[spec.family]](weights_of(spec), file)

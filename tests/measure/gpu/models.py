@@ -3,27 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from functools import cache
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-from tests.backends import (
-    film,
-    gimmvfi,
-    ifrnet,
-    reference_film,
-    reference_gimmvfi,
-    reference_ifrnet,
-    reference_sdl,
-    reference_uprnet,
-    sdl,
-    uprnet,
-)  # fmt: skip
-from tests.golden import recipe
+from tests.measure.published import PLAIN, shapes, weights
 from vsvfi import loading, plugins
 from vsvfi.executors import run_with
 from vsvfi.executors.cuda_graph import Graphed
@@ -49,7 +35,7 @@ def networks(device: Device) -> list[ModelSpec]:
     found: dict[object, ModelSpec] = {}
     for spec in sorted(specs, key=lambda spec: (spec.cost, -spec.quality)):
         if spec.checkpoint and not (device.quick and spec.cost > QUICK):
-            found.setdefault((spec.family, not device.quick and frozenset(_shapes(spec).items())), spec)
+            found.setdefault((spec.family, not device.quick and frozenset(shapes(spec).items())), spec)
     return list(found.values())
 
 
@@ -57,52 +43,6 @@ def load(device: Device, spec: ModelSpec, precision: str) -> Model:
     """With weights of the recipe: official ones need not be there."""
     model = loading.load(spec.name, weights=weights(spec.name), device=device.name, dtype=DTYPES[precision])
     return model.configured(scale=1.0) if spec.scales else model  # the plain forward has no other
-
-
-@cache
-def weights(name: str) -> Mapping[str, Tensor]:
-    """Those of the parity tests, whose flows are of some pixels; of other networks what the recipe gives."""
-    spec = plugins.spec(name)
-    if spec.family == "ifrnet":
-        return ifrnet.weights(name.removesuffix("-gopro"))
-    if spec.family == "uprnet":
-        return uprnet.weights(spec.variant)
-    if spec.family == "film":
-        return film.weights()
-    if spec.family == "sdl":
-        return sdl.weights(spec.inputs)
-    if spec.family == "gimmvfi":
-        return gimmvfi.weights(spec.variant[0])
-    return {key: torch.from_numpy(value) for key, value in recipe.fill_state_dict(_shapes(spec)).items()}
-
-
-def _shapes(spec: ModelSpec) -> Mapping[str, tuple[int, ...]]:
-    checkpoint = plugins.checkpoint(spec)
-    assert checkpoint is not None, "every network of ours says what its weights are"
-    return checkpoint.shapes
-
-
-def plain(spec: ModelSpec, known: Mapping[str, Tensor]) -> Callable[[Tensor, Tensor], Tensor] | None:
-    """The published forward, on the device of `known`; None where there is none written.
-
-    It makes tensors of its own: call it within `torch.device` of that device.
-    """
-    if spec.family == "sdl":
-        return lambda a, b: reference_sdl.forward(known, _multiple_of_32(a, b), torch.full((1,), 0.5))
-    ways = {
-        "ifrnet": reference_ifrnet.interpolate,
-        "uprnet": reference_uprnet.interpolate,
-        "film": reference_film.padded,
-        "gimmvfi": reference_gimmvfi.interpolate,
-    }
-    way = ways.get(spec.family)
-    return None if way is None else lambda a, b: way(known, a, b, 0.5)
-
-
-def _multiple_of_32(a: Tensor, b: Tensor) -> Tensor:
-    """Side by side; the reference's own padding is numpy's."""
-    height, width = a.shape[-2:]
-    return functional.pad(torch.cat([a, b], 1), (0, -width % 32, 0, -height % 32), mode="replicate")
 
 
 class Networks:
@@ -185,10 +125,10 @@ class Networks:
         if key not in self._plain:
             self._plain[key] = None
             known = {name: value.to(self.device.name) for name, value in weights(spec.name).items()}
-            way = plain(spec, known)
+            way = PLAIN.get(spec.family)
             try:
                 with torch.inference_mode(), torch.device(self.device.name):
-                    taken = way and self.device.seconds(lambda: way(*images), budget=0.3)
+                    taken = way and self.device.seconds(lambda: way(known, images[0], images[1], 0.5), budget=0.3)
                 self._plain[key] = taken.median if taken else None
             except torch.OutOfMemoryError:
                 torch.cuda.empty_cache()
